@@ -7,6 +7,7 @@
 //! but for operators and functions.
 
 mod addons;
+pub(crate) mod arguments;
 mod calls;
 mod code;
 mod elsewhere;

@@ -4,7 +4,7 @@
 use insta::assert_snapshot;
 
 use super::{fixture, ways};
-use crate::{config::Config, model::Kubelet, pipeline::analyze};
+use crate::{config::Config, model::Kubelet, pipeline::analyze, tree::Node};
 
 /// What the releases of each environment get.
 fn installed(text: &str) -> String {
@@ -169,6 +169,42 @@ fn a_module_is_what_each_of_its_callers_passes() {
       metrics-server 3.12.1  modules/chart/main.tf:8 values `var.config.version` < modules/platform/main.tf:12 values `var.config` < live/green/main.tf:4 `"3.12.1"`
         replicas: 2  modules/chart/main.tf:13 values `set.value` < modules/chart/main.tf:10 values `var.replicas` < modules/chart/main.tf:3
     "#);
+}
+
+#[test]
+fn a_chart_is_found_by_its_index_in_a_list() {
+    let sources = fixture(
+        r#"
+        //- main.tf
+        variable "other" { default = {} }
+        locals {
+          charts = yamldecode(file("${path.module}/charts.yaml")).charts
+          other = merge({ chart = local.charts[index(local.charts.*.name, "other")].name }, var.other)
+          server = local.charts[index(local.charts[*].name, "metrics-server")]
+        }
+        resource "helm_release" "other" {
+          name   = "other"
+          chart  = local.other["chart"]
+          values = [local.other["values"]]
+        }
+        resource "helm_release" "metrics_server" {
+          name       = local.server.name
+          chart      = local.server.name
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          version    = local.server.version
+        }
+        //- charts.yaml
+        charts:
+          - {name: other, version: 1.0.0}
+          - {name: metrics-server, version: 3.12.2}
+        "#,
+    );
+    let (environments, _) = analyze(&sources, &Config::default());
+    let [environment] = &environments[..] else { panic!("one root module") };
+    assert!(environment.problems.is_empty(), "nothing of the other: {:?}", environment.problems);
+    let versions = environment.releases.iter().filter(|it| it.family.is_some());
+    let versions: Vec<_> = versions.map(|it| it.version.as_ref().and_then(Node::as_str)).collect();
+    assert_eq!(versions, [Some("3.12.2")]);
 }
 
 /// What the kubelets and the metrics-servers of each environment are.

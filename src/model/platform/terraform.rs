@@ -14,7 +14,8 @@ use crate::{
     },
     resolve::terraform::{
         Module,
-        evaluate::{Arguments, TerraformScope, Work},
+        arguments::Arguments,
+        evaluate::{TerraformScope, Work},
         head, label,
     },
     source::{self, FileId, Sources},
@@ -72,7 +73,7 @@ impl Block {
 /// All blocks of a directory, which is what Terraform reads as one.
 fn blocks(sources: &Sources, dir: &str) -> Vec<Block> {
     let module = Module::new(sources, dir);
-    let arguments = Arguments { given: module.variables(sources), defaults: true };
+    let arguments = Arguments::new(module.variables(sources), true);
     let work = Work::default();
     let scope = TerraformScope::new(sources, &module, dir, &arguments, &work).as_written();
     // What is not HCL is reported by the resolver of what Terraform installs.

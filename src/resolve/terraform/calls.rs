@@ -10,7 +10,8 @@ use hcl_edit::{
 };
 
 use super::{
-    evaluate::{Arguments, TerraformScope, Work},
+    arguments::Arguments,
+    evaluate::{TerraformScope, Work},
     module::Module,
     terragrunt::{self, TerragruntUnit},
 };
@@ -101,7 +102,7 @@ impl Module {
         let root = |variant: &str, given: BTreeMap<String, Node>| Instance {
             root: self.dir.clone(),
             name: named(&self.dir, variant),
-            arguments: Arguments { given, defaults: false },
+            arguments: Arguments::new(given, false),
             providers: BTreeMap::new(),
             perhaps: None,
         };
@@ -179,7 +180,7 @@ impl Instance {
             Self {
                 root: self.root.clone(),
                 name: self.name.clone(),
-                arguments: Arguments { given: given.collect(), defaults: true },
+                arguments: Arguments::new(given.collect(), true),
                 providers: self.passed(sources, file, block),
                 perhaps: perhaps.or_else(|| self.perhaps.clone()),
             }

@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     ops::Range,
 };
 
@@ -15,7 +15,9 @@ use hcl_edit::{
     structure::{Block, Structure},
 };
 
-use super::{code, functions, iterate::items_of, label, module::Module, operators};
+use super::{
+    arguments::Arguments, code, functions, iterate::items_of, label, module::Module, operators,
+};
 use crate::{
     resolve::template,
     scalar::Scalar,
@@ -46,23 +48,17 @@ pub(crate) struct Work {
     left: Cell<usize>,
     /// How many values may still be read from files.
     unread: Cell<usize>,
+    /// How many expressions were not evaluated.
+    refused: Cell<usize>,
     /// The files whose content is used.
     pub(super) read: RefCell<BTreeSet<FileId>>,
 }
 
 impl Default for Work {
     fn default() -> Self {
-        Self { left: Cell::new(MAX_WORK), unread: Cell::new(MAX_READ), read: RefCell::default() }
+        let (left, unread) = (Cell::new(MAX_WORK), Cell::new(MAX_READ));
+        Self { left, unread, refused: Cell::default(), read: RefCell::default() }
     }
-}
-
-/// What the variables of a module are.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Arguments {
-    /// What is passed, or stands in a file of variables.
-    pub(crate) given: BTreeMap<String, Node>,
-    /// Whether others have their defaults, since nothing outside of the code can decide.
-    pub(crate) defaults: bool,
 }
 
 /// Names that an expression may use besides those of its module: `each`, `count`, those of a `for`.
@@ -179,7 +175,7 @@ impl TerraformScope<'_> {
     /// installed: who sets another repository takes the same chart from it.
     pub(super) fn identified(&self, file: FileId, block: &Block) -> Node {
         let mut body = self.block(file, block);
-        let arguments = Arguments { defaults: true, ..self.arguments.clone() };
+        let arguments = Arguments::new(self.arguments.given.clone(), true);
         let scope = TerraformScope { arguments: &arguments, ..*self };
         for name in ["chart", "repository"] {
             let unknown = body.get(name).is_some_and(|it| it.unknown().is_some());
@@ -235,6 +231,7 @@ impl TerraformScope<'_> {
     pub(crate) fn value(&self, file: FileId, expression: &Expression, depth: usize) -> Node {
         let at = written(file, expression.span());
         if let Some(why) = self.too_much(depth) {
+            self.work.refused.update(|it| it + 1);
             return Node::unknown_value(why, &at);
         }
         let next = |it: &Expression| self.value(file, it, depth + 1);
@@ -378,8 +375,8 @@ impl TerraformScope<'_> {
                 "module" => return Node::new(below(&self.module.dir), at),
                 _ => return Node::new(below(self.root), at),
             },
-            "local" => match self.module.local(first) {
-                Some((file, expression)) => module.value(file, expression, depth + 1),
+            "local" => match module.local(first, depth) {
+                Some(value) => value,
                 None => {
                     let why = format!("`local.{first}` is not defined here");
                     return Node::unknown_value(why, &at);
@@ -474,6 +471,29 @@ impl TerraformScope<'_> {
             value = element(&value, &key, at);
         }
         value
+    }
+
+    /// What a local is; `None` where the module has none of that name. To take it again takes as much
+    /// as to evaluate it: what doubles is as large.
+    fn local(&self, name: &str, depth: usize) -> Option<Node> {
+        let Work { left, unread, refused, .. } = self.work;
+        let known = self.arguments.local(name);
+        if let Some((value, [work, reads])) = known
+            && let Some(rest) = left.get().checked_sub(work)
+            && let Some(unread_rest) = unread.get().checked_sub(reads)
+        {
+            left.set(rest);
+            unread.set(unread_rest);
+            return Some(value);
+        }
+        let before = (left.get(), unread.get(), refused.get());
+        let (file, expression) = self.module.local(name)?;
+        let value = self.value(file, expression, depth + 1);
+        // What is too deep here need not be so elsewhere.
+        if refused.get() == before.2 {
+            self.arguments.keep(name, &value, [before.0 - left.get(), before.1 - unread.get()]);
+        }
+        Some(value)
     }
 
     /// What a variable is; `None` where that is decided outside of the code.
@@ -602,7 +622,7 @@ pub(super) fn element(value: &Node, key: &Node, at: &Origin) -> Node {
 }
 
 /// Why what is certainly not there has no value.
-fn absent() -> Reason {
+pub(super) fn absent() -> Reason {
     Reason::from("there is no such key").of_kind(ReasonKind::NoSuchKey)
 }
 

@@ -2,7 +2,7 @@
 //! unknown what depends on it.
 
 use super::{
-    evaluate::{TerraformScope, element, is_absent},
+    evaluate::{TerraformScope, absent, element, is_absent},
     operators::{equal, why_unknown},
 };
 use crate::{
@@ -68,6 +68,7 @@ impl TerraformScope<'_> {
             ("slice", [list, start, end]) => sliced(list, start, end, at),
             ("max" | "min", _) => extreme(arguments, name == "max", at),
             ("element", [list, index]) => element(list, index, at),
+            ("index", [list, wanted]) => position(list, wanted, at),
             ("one", [list]) => match list.items() {
                 [] if list.unknown().is_none() => Node::new(Scalar::null(), at.clone()),
                 [one] => one.clone(),
@@ -307,6 +308,18 @@ fn first(arguments: &[Node], at: &Origin, is_it: impl Fn(&Node) -> Option<bool>)
         }
     }
     found.unwrap_or_else(|| Node::unknown_value("none of its arguments counts", at))
+}
+
+/// `index(list, value)`: where in a list the first item is that is equal.
+fn position(list: &Node, wanted: &Node, at: &Origin) -> Node {
+    for (index, item) in items(list).iter().enumerate() {
+        match equal(item, wanted) {
+            Ok(true) => return Node::new(Scalar::plain(index.to_string()), at.clone()),
+            Ok(false) => {}
+            Err(why) => return Node::unknown_value(why, at),
+        }
+    }
+    Node::unknown_value(absent(), at)
 }
 
 /// The items of a list; of an unknown one an unknown item, which stands for any number.

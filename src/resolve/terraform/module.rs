@@ -9,8 +9,9 @@ use hcl_edit::{
 };
 
 use super::{
+    arguments::Arguments,
     code::{self, parse},
-    evaluate::{Arguments, TerraformScope, Work, written},
+    evaluate::{TerraformScope, Work, written},
 };
 use crate::{
     problem::{Problem, ProblemKind},

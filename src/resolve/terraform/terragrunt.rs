@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{
     addons,
+    arguments::Arguments,
     calls::{Code, Instance},
     code::parse,
-    evaluate::{Arguments, TerraformScope, Work, written},
+    evaluate::{TerraformScope, Work, written},
     module::Module,
 };
 use crate::{
@@ -78,7 +79,7 @@ impl TerragruntUnit {
         Instance {
             root: dir.clone(),
             name: environment_of(&path).map_or_else(|| environment_dir(dir), ToOwned::to_owned),
-            arguments: Arguments { given, defaults },
+            arguments: Arguments::new(given, defaults),
             providers: BTreeMap::new(),
             perhaps: None,
         }
