@@ -5,7 +5,12 @@ mod ansible;
 mod manifest;
 mod tools;
 
-use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::LazyLock,
+};
 
 use rayon::prelude::*;
 use regex::Regex;
@@ -107,7 +112,8 @@ fn of_file(
     }
     let tools = tools::of(path, text);
     for (start, line) in command::lines(text) {
-        if !SAID.are_in(line) && !names.server(line) {
+        let filled = names.filled(line);
+        if !SAID.are_in(&*filled.text) && !names.server(line) {
             continue;
         }
         let bare = line.trim_start();
@@ -115,7 +121,10 @@ fn of_file(
             let start = start + line.len() - bare.len();
             start..start + first_line(bare)
         };
-        for Installation { at: begin, command, verb } in command::installing(line, is_script) {
+        for Installation { at: filled_at, command, verb } in
+            command::installing(&filled.text, is_script)
+        {
+            let begin = filled.place(filled_at);
             let what = if names.server(command) { Some(What::Server) } else { What::of(command) };
             if let Some(what) = what
                 && !command.contains("--dry-run")
@@ -124,7 +133,8 @@ fn of_file(
                 let start = start + begin;
                 let apart = !takes_from(sources, dir, command);
                 let done = format!("{verb} by {} in a way that is not read", by(path));
-                add(what, apart, &done, at(start..start + first_line(command)));
+                let end = filled.place(filled_at + command.len());
+                add(what, apart, &done, at(start..start + first_line(&line[begin..end])));
             }
         }
         for (tool, says) in &tools {
@@ -164,8 +174,16 @@ fn takes_from(sources: &Sources, dir: &str, command: &str) -> bool {
     })
 }
 
-/// Names that a file gives to something that is called `metrics-server`.
-struct Names<'a>(BTreeSet<&'a str>);
+/// Names that a file gives to something of our concern.
+struct Names<'a> {
+    /// Those of what is called `metrics-server`.
+    servers: BTreeSet<&'a str>,
+    /// What is assigned to variables, with what is assigned to those in it.
+    values: BTreeMap<&'a str, String>,
+}
+
+/// Longer values of variables are not put together.
+const MAX_VALUE: usize = 1000;
 
 impl<'a> Names<'a> {
     fn of(text: &'a str) -> Self {
@@ -173,24 +191,94 @@ impl<'a> Names<'a> {
             let head = line.rfind("metrics-server").map_or("", |at| &line[..at]);
             NAMES.iter().filter_map(move |it| Some(it.captures(head)?.get(1)?.as_str()))
         };
-        Self(text.lines().flat_map(of_line).collect())
+        let servers = text.lines().flat_map(of_line).collect();
+        let mut this = Self { servers, values: BTreeMap::new() };
+        for line in text.lines().filter(|it| it.contains(['=', ':'])) {
+            let assigned = ASSIGNED.as_ref().and_then(|it| it.captures(line));
+            let Some(assigned) = assigned else { continue };
+            let (Some(name), Some(value)) = (assigned.get(1), assigned.get(2)) else { continue };
+            let value = this.filled(value.as_str().trim_matches(['"', '\''])).text;
+            if SAID.are_in(&*value) && value.len() <= MAX_VALUE {
+                this.values.insert(name.as_str(), value.into_owned());
+            }
+        }
+        this
     }
 
     /// Whether a command refers to one of them.
     fn server(&self, command: &str) -> bool {
         command.match_indices(['$', '{', '(']).any(|(at, _)| {
             let after = command[at + 1..].trim_start_matches([' ', '.']);
-            let end = after.find(|it: char| !it.is_alphanumeric() && it != '_');
-            self.0.contains(end.map_or(after, |end| &after[..end]))
+            self.servers.contains(&after[..name_length(after)])
         })
+    }
+
+    /// `line` with the values of its variables.
+    fn filled<'t>(&self, line: &'t str) -> FilledLine<'t> {
+        let mut filled = FilledLine { text: line.into(), places: Vec::new() };
+        if self.values.is_empty() {
+            return filled;
+        }
+        let (mut text, mut rest) = (String::new(), 0);
+        for (at, _) in line.match_indices('$') {
+            let after = &line[at + 1..];
+            let inner = after.trim_start_matches(['{', '(']);
+            let brackets = after.len() - inner.len();
+            let length = name_length(inner);
+            let closed = inner[length..].starts_with(['}', ')']);
+            let value = self.values.get(&inner[..length]).filter(|_| brackets <= 1);
+            let Some(value) = value.filter(|_| closed || brackets == 0) else { continue };
+            text += &line[rest..at];
+            let start = text.len();
+            text += value;
+            rest = at + 1 + 2 * brackets + length;
+            filled.places.push((start..text.len(), at..rest));
+        }
+        if rest > 0 {
+            text += &line[rest..];
+            filled.text = text.into();
+        }
+        filled
+    }
+}
+
+/// The length of the name that `text` starts with.
+fn name_length(text: &str) -> usize {
+    text.find(|it: char| !it.is_alphanumeric() && it != '_').unwrap_or(text.len())
+}
+
+/// A line of a script with the values of its variables.
+struct FilledLine<'a> {
+    text: Cow<'a, str>,
+    /// Where each value is, and its variable in the line as it is written.
+    places: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl FilledLine<'_> {
+    /// Where in the line as it is written is what is at `at` in the text.
+    fn place(&self, at: usize) -> usize {
+        let before = self.places.partition_point(|(value, _)| value.start <= at);
+        let Some((value, variable)) = before.checked_sub(1).and_then(|it| self.places.get(it))
+        else {
+            return at;
+        };
+        if at < value.end { variable.start } else { variable.end + (at - value.end) }
     }
 }
 
 static NAMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     // In what stands before `metrics-server` on its line.
-    let assigned = r"^[ \t]*(?:export |local |readonly |- )?([A-Za-z_]\w*)[ \t]*(?:[:?]?=|:)";
+    let assigned = format!("^{ASSIGNS}");
     let looped = r"\bfor ([A-Za-z_]\w*) in ";
-    [assigned, looped].into_iter().filter_map(ascii::pattern).collect()
+    [&*assigned, looped].into_iter().filter_map(ascii::pattern).collect()
+});
+
+/// What assigns something to a variable.
+const ASSIGNS: &str = r"[ \t]*(?:export |local |readonly |- )?([A-Za-z_]\w*)[ \t]*(?:[:?]?=|:)";
+
+/// The same with one word that is assigned.
+static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    ascii::pattern(&format!(r#"^{ASSIGNS}[ \t]*("[^"]*"|'[^']*'|[^\s"']+)[ \t]*(?:#.*)?$"#))
 });
 
 /// The length of the first line of `text`, without what continues it.
@@ -246,6 +334,16 @@ mod tests {
             //- justfile
             up:
               for c in cilium metrics-server; do helm upgrade -i $c charts/$c; done
+            //- scripts/url.sh
+            VERSION=v0.8.1
+            BASE='https://github.com/kubernetes-sigs/metrics-server'  # upstream
+            export MANIFEST="${BASE}/releases/download/$VERSION/components.yaml"
+            true; curl -sL "$MANIFEST" | sed s/a/b/ | kubectl apply -f -
+            readonly APPROVER=https://x/kubelet-csr-approver.yaml
+            echo "$APPROVER"; kubectl apply -f ${APPROVER}
+            //- scripts/command.sh
+            UP="kubectl create ns a; kubectl apply -f metrics-server.yaml"
+            $UP
             //- scripts/minikube.ps1
             minikube start --addons=ingress,metrics-server
             //- .github/workflows/up.yaml
@@ -322,7 +420,10 @@ mod tests {
         main.tf.json:1 metrics-server is installed by Terraform in JSON, which is not read
         play.yml:5 metrics-server is installed by Ansible, which is not read
         roles/ms/tasks/main.yml:6 metrics-server is installed by Ansible, which is not read
+        scripts/command.sh:1 metrics-server is installed by a script in a way that is not read
         scripts/minikube.ps1:1 metrics-server is installed by a script in a way that is not read
+        scripts/url.sh:4 metrics-server is installed by a script in a way that is not read
+        scripts/url.sh:6 an approver is installed by a script in a way that is not read
         x.jsonnet:1 metrics-server is installed by jsonnet, which is not read
         ");
     }
