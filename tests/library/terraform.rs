@@ -4,7 +4,12 @@
 use insta::assert_snapshot;
 
 use super::{fixture, ways};
-use crate::{config::Config, model::Kubelet, pipeline::analyze, tree::Node};
+use crate::{
+    config::Config,
+    model::{Kubelet, MetricsServer},
+    pipeline::analyze,
+    tree::Node,
+};
 
 /// What the releases of each environment get.
 fn installed(text: &str) -> String {
@@ -215,7 +220,8 @@ fn clusters(text: &str) -> String {
     for cluster in &clusters {
         let of_kubelet = |it: &Kubelet| format!("{} ({})", it.carrier.words(), it.group);
         let kubelets: Vec<String> = cluster.kubelets.iter().map(of_kubelet).collect();
-        let servers: Vec<String> = cluster.metrics_servers.iter().map(|it| it.subject()).collect();
+        let servers: Vec<String> =
+            cluster.metrics_servers.iter().map(MetricsServer::subject).collect();
         lines.push(format!(
             "{}: {} | {}",
             cluster.environment,
@@ -263,7 +269,7 @@ fn what_a_called_module_defines_is_of_each_root_module() {
           nodes  = false
         }"#;
     assert_snapshot!(all(&format!(
-        r#"
+        r"
         //- live/blue/main.tf
         {addons}
         {cluster}
@@ -272,7 +278,7 @@ fn what_a_called_module_defines_is_of_each_root_module() {
         {smaller}
         //- live/red/main.tf
         {addons}
-        "#
+        "
     )), @"
     live/blue: kube-system/metrics-server | Talos patch (kubelet.yaml), EKS cluster in Terraform (all nodes), Talos machine configuration in Terraform (workers)
     live/green: kube-system/metrics-server | EKS cluster in Terraform (all nodes)
@@ -282,14 +288,14 @@ fn what_a_called_module_defines_is_of_each_root_module() {
     let unit = |module: &str| format!("terraform {{ source = \"../../../modules//{module}\" }}");
     let (addons, control_plane) = (unit("addons"), unit("cluster/control-plane"));
     assert_snapshot!(all(&format!(
-        r#"
+        r"
         //- live/blue/metrics/terragrunt.hcl
         {addons}
         //- live/blue/eks/terragrunt.hcl
         {control_plane}
         //- live/green/metrics/terragrunt.hcl
         {addons}
-        "#
+        "
     )), @"
     default:  | Talos patch (kubelet.yaml), Talos machine configuration in Terraform (workers)
     live/blue/metrics: kube-system/metrics-server | EKS cluster in Terraform (all nodes)
