@@ -359,12 +359,12 @@ impl Reader<'_> {
                 values.push((*known, &entry.value));
                 continue;
             }
-            let at = entry.key.map_or_else(|| entry.value.origin.clone(), Origin::written);
             let help = match nearest(key, known.iter().copied()) {
                 Some(near) => format!("write `{near}`"),
                 None => format!("use {}", list(known)),
             };
-            self.found.at(&at, key, format!("there is no setting `{key}` here")).help(help);
+            let message = format!("there is no setting `{key}` here");
+            self.found.at(&entry.origin(), key, message).help(help);
         }
         values
     }

@@ -410,6 +410,12 @@ impl Sources {
         })
     }
 
+    /// The files in `dir`, not deeper, in order.
+    pub(crate) fn files_in<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = FileId> + 'a {
+        let prefix = inside(dir);
+        self.names_in(dir).filter_map(move |it| self.exact(&format!("{prefix}{it}")))
+    }
+
     /// Every file, in path order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (FileId, &Source)> {
         (0..).map_while(FileId::new).zip(self.files.iter().map(|it| &*it.0))

@@ -22,7 +22,7 @@ use crate::{
     placeholder::has_placeholder,
     resolve::{environment::Release, helm::truth},
     source::Span,
-    tree::{Entry, Node, Origin},
+    tree::{Entry, Node},
 };
 
 /// The charts that `releases` install, of those that we know or that are in the repository.
@@ -64,7 +64,7 @@ fn read_by_others(
         let mut open = vec![(String::new(), &it.values)];
         while let Some((above, node)) = open.pop() {
             for (name, entry) in node.entries() {
-                let key = WrittenKey(format!("{above}{name}"), written_at(entry));
+                let key = WrittenKey(format!("{above}{name}"), entry.origin().written_at());
                 let below = format!("{}.", key.0);
                 match unread.get(&key) {
                     // Nor what is below it.
@@ -77,11 +77,6 @@ fn read_by_others(
         }
     }
     read
-}
-
-/// Where a key is written, or its value where that is not known.
-fn written_at(entry: &Entry) -> Option<Span> {
-    entry.key.or_else(|| entry.value.origin.written_at())
 }
 
 /// The chart that `release` installs, when it is one that we know or one of the repository.
@@ -307,8 +302,7 @@ fn visit(path: &str, name: &str, entry: &Entry, keys: &[&ValueKey], found: &mut 
         // A null takes a default away, or nothing: both are harmless. A placeholder is no name yet.
         let is_name = !has_placeholder(name);
         if !keys.is_empty() && is_name && !entry.value.is_null() {
-            let key = entry.key.map(Origin::written);
-            let origin = key.unwrap_or_else(|| entry.value.origin.clone());
+            let origin = entry.origin();
             let is_map = entry.value.as_map().is_some();
             let (path, belongs_below, beside) = (path.to_owned(), None, false);
             found.push(UnknownKey { path, belongs_below, beside, is_map, origin });

@@ -124,11 +124,11 @@ impl HelmfileStart {
         let mut run = HelmfileRun::new(context, &self.name);
         run.visit(self.file, None, &Selectors::default());
         run.forget_only_cluster();
-        let matters = |file: &FileId| sources[*file].relevance == Relevance::Subject;
+        let matters = |file: FileId| sources[file].relevance == Relevance::Subject;
         let releases = run.environment.releases.iter();
         let mut dirs = releases.filter_map(|it| it.directory.as_deref());
-        let installs = dirs.any(|dir| sources.seen_below(dir).iter().any(|(_, it)| matters(it)));
-        if !installs && !run.read.borrow().iter().any(matters) {
+        let installs = dirs.any(|dir| sources.sees_below(dir, matters));
+        if !installs && !run.read.borrow().iter().copied().any(matters) {
             found.unread.extend(run.environment.problems.into_iter().map(|it| it.at));
             return found;
         }

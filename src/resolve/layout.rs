@@ -292,7 +292,7 @@ impl<'a> Layout<'a> {
     pub(crate) fn charts_of(&self, file: FileId) -> impl Iterator<Item = &str> {
         let dirs = self.charts.get(&file).into_iter().flatten().map(String::as_str);
         let is_ours = |it: FileId| self.sources[it].relevance == Relevance::Subject;
-        dirs.filter(move |it| self.sources.seen_below(it).iter().any(|(_, it)| is_ours(*it)))
+        dirs.filter(move |it| self.sources.sees_below(it, is_ours))
     }
 
     /// The directories of charts in which something speaks of our subject.

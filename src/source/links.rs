@@ -37,11 +37,7 @@ impl Sources {
     /// that leads to it from there, in the order of these. `""` is the root.
     pub(crate) fn seen_in(&self, dir: &str) -> Vec<(String, FileId)> {
         let Some(real) = self.follow(dir) else { return Vec::new() };
-        let names = self.names_in(&real).map(ToOwned::to_owned);
-        let own = names.filter_map(|it| {
-            let file = self.exact(&(inside(&real) + &it))?;
-            Some((inside(dir) + &it, file))
-        });
+        let own = self.files_in(&real).map(|it| (through(dir, &real, &self[it].path), it));
         let links = self.links_below(&real).filter(|(link, _)| parent(link) == real);
         let linked =
             links.filter_map(|(link, it)| Some((through(dir, &real, link), self.exact(it)?)));
@@ -58,6 +54,14 @@ impl Sources {
         self.list_links(dir, &real, &mut Vec::new(), &mut found);
         found.files.sort_unstable();
         found.files
+    }
+
+    /// Whether any of [`Self::seen_below`] is `wanted`: what takes no listing is looked at first.
+    pub(crate) fn sees_below(&self, dir: &str, wanted: impl Fn(FileId) -> bool) -> bool {
+        let Some(real) = self.follow(dir) else { return false };
+        self.below(&real).any(&wanted)
+            || self.links_below(&real).next().is_some()
+                && self.seen_below(dir).iter().any(|(_, it)| wanted(*it))
     }
 
     /// Adds what links below the directory `real` lead to, of which `dir` is the path.

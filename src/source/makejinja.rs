@@ -63,6 +63,7 @@ impl Sources {
 }
 
 /// Which of the files in `listing`, which is in order, makejinja renders to others of them: these count.
+/// Empty where nothing has its settings.
 pub(super) fn made(listing: &[(String, FirstLook, Option<Text>)], load: &Load) -> Vec<bool> {
     let settings = listing.iter().filter(|(path, ..)| file_name(path) == "makejinja.toml");
     let rendered: Vec<RenderedInput> = settings
@@ -75,6 +76,9 @@ pub(super) fn made(listing: &[(String, FirstLook, Option<Text>)], load: &Load) -
             },
         })
         .collect();
+    if rendered.is_empty() {
+        return Vec::new();
+    }
     let is_listed = |path: &str| listing.binary_search_by(|it| it.0.as_str().cmp(path)).is_ok();
     let is_made = |path: &str| {
         let outputs =

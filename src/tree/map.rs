@@ -28,6 +28,13 @@ pub(crate) struct Entry {
     pub value: Node,
 }
 
+impl Entry {
+    /// Where its key is written, or else where its value comes from.
+    pub(crate) fn origin(&self) -> Origin {
+        self.key.map_or_else(|| self.value.origin.clone(), Origin::written)
+    }
+}
+
 impl Map {
     /// A map without keys; with a reason, none of its keys is known.
     pub(crate) fn open(open: Option<Reason>) -> Self {

@@ -4,7 +4,7 @@
 
 use insta::assert_snapshot;
 
-use super::{fixture, unindented, ways};
+use super::{fixture, fixture_with, unindented, ways};
 use crate::{config::Config, pipeline::analyze};
 
 /// What each environment gets of an ApplicationSet with these fields of `spec` before `template`, and
@@ -253,25 +253,22 @@ fn a_directory_that_is_a_chart_and_a_kustomization_is_built_by_kustomize() {
             //- apps/metrics-server/Chart.yaml
             {apiVersion: v2, name: ours, version: 1.0.0}
             //- apps/metrics-server/templates/a.yaml
-            apiVersion: apps/v1
-            kind: Deployment
-            metadata: {name: metrics-server, labels: {of: chart}}
-            spec:
-              template:
-                spec:
-                  containers: [{name: metrics-server, image: registry.k8s.io/metrics-server/metrics-server:v0.8.0}]
+            DEPLOYMENT
+              labels: {of: chart}
             //- apps/metrics-server/Kustomization
             resources: [b.yaml]
             //- apps/metrics-server/b.yaml
-            apiVersion: apps/v1
-            kind: Deployment
-            metadata: {name: metrics-server, labels: {of: kustomization}}
-            spec:
-              template:
-                spec:
-                  containers: [{name: metrics-server, image: registry.k8s.io/metrics-server/metrics-server:v0.8.0}]
+            DEPLOYMENT
+              labels: {of: kustomization}
         ";
-        let sources = fixture(&text.replace("SOURCE", source));
+        let deployment = "\
+apiVersion: apps/v1
+kind: Deployment
+spec: {template: {spec: {containers: [{name: metrics-server, image: registry.k8s.io/metrics-server/metrics-server:v0.8.0}]}}}
+metadata:
+  name: metrics-server
+";
+        let sources = fixture_with(&[("DEPLOYMENT", deployment)], &text.replace("SOURCE", source));
         let environments = analyze(&sources, &Config::default()).0;
         let objects = environments.iter().flat_map(|it| &it.objects);
         let labels = objects.filter_map(|it| it.node.str_at("metadata.labels.of"));

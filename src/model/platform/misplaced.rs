@@ -63,8 +63,7 @@ impl Search<'_> {
             let value = &entry.value;
             let fits = is_config && key == FIELD || is_flags && key == FLAG;
             if is_meant(key) && !fits && loose_bool(value) == Some(true) {
-                let at = entry.key.map_or_else(|| value.origin.clone(), Origin::written);
-                self.misplaced(key, is_flags, is_config, at);
+                self.misplaced(key, is_flags, is_config, entry.origin());
             }
             let config = ["kubeletConfiguration", "baseConfig"].contains(&key)
                 || self.is_talos && key == "extraConfig";

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::loose::{Groups, Loose, sets};
 use crate::{
-    config::{Config, EnvironmentConfig},
+    config::{Config, Globs},
     data::{
         kinds::{AUTOSCALERS, WORKLOADS},
         subject::{METRICS_API, is_server_named_in},
@@ -142,12 +142,9 @@ fn scaled<'a>(
     let mut scaled = BTreeMap::new();
     for dir in dirs {
         let beside = |file: &FileId| {
-            source::parent(&sources[*file].path) == dir
-                && is_loose(*file)
-                && layout::is_text(sources, *file)
-                && says(*file, "apiVersion")
+            is_loose(*file) && layout::is_text(sources, *file) && says(*file, "apiVersion")
         };
-        let files: Vec<FileId> = sources.below(dir).filter(beside).collect();
+        let files: Vec<FileId> = sources.files_in(dir).filter(beside).collect();
         if files.iter().any(|it| speaking.contains(it)) {
             others.extend(files);
         } else {
@@ -376,16 +373,14 @@ fn attach_definitions(
     let places: Vec<Place> = environments.iter().map(place).collect();
     let names = environments.iter().enumerate().map(|(index, it)| (it.name.clone(), index));
     let names: BTreeMap<String, usize> = names.collect();
+    let told = told(context.config, environments);
     let mut homeless = Groups::new();
     for (path, found) in definitions.into_iter().filter(|(_, it)| !it.is_empty()) {
-        let told = told(context.config, path, environments);
-        if !told.is_empty() {
-            for index in told {
-                found.clone().join(&mut environments[index]);
-            }
-            continue;
+        let says_so = told.iter().filter(|(_, it)| it.is_match(path)).map(|(index, _)| *index);
+        let (mut homes, mut others) = (says_so.collect::<BTreeSet<_>>(), BTreeSet::new());
+        if homes.is_empty() {
+            (homes, others) = self::homes(&places, &names, called, path);
         }
-        let (homes, others) = homes(&places, &names, called, path);
         for index in homes {
             found.clone().join(&mut environments[index]);
         }
@@ -416,17 +411,19 @@ fn attach_definitions(
     }
 }
 
-/// The `environments` of which the configuration says that the file at `path` sets up their kubelets.
-fn told(config: &Config, path: &str, environments: &[Environment]) -> Vec<usize> {
-    let says_so = |it: &EnvironmentConfig| it.kubelets.is_match(path);
-    if !config.environments.iter().any(says_so) {
+/// The files of which the configuration says that they set up the kubelets of one of the `environments`.
+fn told<'c>(config: &'c Config, environments: &[Environment]) -> Vec<(usize, &'c Globs)> {
+    if config.environments.iter().all(|it| it.kubelets.is_empty()) {
         return Vec::new();
     }
-    let is_told = |(at, it): (usize, &Environment)| {
-        let settings = it.settings.as_ref().or_else(|| settings_for(config, &it.name, ""));
-        settings.is_some_and(says_so).then_some(at)
-    };
-    environments.iter().enumerate().filter_map(is_told).collect()
+    let all = environments.iter().enumerate().filter_map(|(index, it)| {
+        let settings = match &it.settings {
+            Some(known) => config.environments.iter().find(|it| it.name == known.name),
+            None => settings_for(config, &it.name, ""),
+        };
+        Some((index, &settings?.kubelets))
+    });
+    all.collect()
 }
 
 /// What tells an environment of manifests from the one of its name that something builds.

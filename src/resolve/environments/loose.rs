@@ -175,10 +175,7 @@ impl Loose {
     ) -> Self {
         let dirs: BTreeSet<&str> = starts.map(|it| source::parent(&sources[it].path)).collect();
         let dirs = dirs.into_iter().filter(|it| !layout.has_kustomization(it));
-        let files = dirs.flat_map(|dir| {
-            sources.below(dir).filter(move |it| source::parent(&sources[*it].path) == dir)
-        });
-        let files = files.filter(|it| {
+        let files = dirs.flat_map(|dir| sources.files_in(dir)).filter(|it| {
             layout::is_yaml(&sources[*it].path)
                 && !reached.contains(it)
                 && !layout.is_excluded(*it)

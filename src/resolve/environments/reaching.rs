@@ -65,10 +65,8 @@ fn is_plain(layout: &Layout<'_>, sources: &Sources, file: FileId) -> bool {
     let says = |word: &str| text.contains(word);
     let dir = source::parent(path);
     // Manifests beside an autoscaler are looked at with it.
-    let scales = |it: FileId| {
-        sources[it].relevance >= Relevance::Scaling && source::parent(&sources[it].path) == dir
-    };
+    let scales = |it: FileId| sources[it].relevance >= Relevance::Scaling;
     (layout::is_kustomization(path) || says("apiVersion:") && says("kind:"))
         && !AUTOSCALERS.iter().chain(&TELLING).any(|it| says(it))
-        && !sources.below(dir).any(scales)
+        && !sources.files_in(dir).any(scales)
 }

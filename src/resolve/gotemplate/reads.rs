@@ -156,7 +156,7 @@ fn function(command: &PipedCommand) -> Option<&str> {
 /// Whether all of an argument may be read by a function, or by who uses `whole` of what it gives.
 fn uses_whole(function: Option<&str>, whole: bool) -> bool {
     let Some(function) = function else { return true };
-    let gives_an_argument = ["and", "coalesce", "default", "or", "required", "ternary"];
+    let gives_an_argument = ["and", "default", "or", "required"];
     let is_plain = PLAIN.split(' ').any(|it| it == function);
     !is_plain || whole && gives_an_argument.contains(&function)
 }

@@ -29,7 +29,7 @@ use crate::{
     },
     scalar::Dialect,
     source::{self, FileId, Relevance, Sources, Span, Text},
-    tree::{Entry, Map, Node, Origin, Via},
+    tree::{Map, Node, Origin, Via},
 };
 
 /// What is in the name of every chart of metrics-server.
@@ -115,7 +115,7 @@ fn render(
 /// HelmReleases, Kustomizations.
 pub(crate) fn deploys(context: &Context<'_>, dir: &str) -> bool {
     let templates = in_chart(dir, "templates");
-    context.sources.seen_below(&templates).into_iter().any(|(_, it)| is_gitops(context, it))
+    context.sources.sees_below(&templates, |it| is_gitops(context, it))
 }
 
 /// Whether a file holds objects that install or connect something.
@@ -143,8 +143,7 @@ fn matters(context: &Context<'_>, dir: &str) -> bool {
     let lists = ["Chart.yaml", "requirements.yaml"].map(|it| document(context, dir, it));
     let entries = lists.iter().flatten().flat_map(|it| it.items_at("dependencies"));
     let mut besides = entries.filter_map(beside);
-    let has_ours = |dir: &str| sources.seen_below(dir).into_iter().any(|(_, it)| is_ours(it));
-    has_ours(dir) || besides.any(|it| has_ours(&it))
+    sources.sees_below(dir, is_ours) || besides.any(|it| sources.sees_below(&it, is_ours))
 }
 
 /// An object of a chart; of one that may be there or not it is known what it is.
@@ -398,8 +397,7 @@ fn read_by_nobody(package: &Package, values: &Node) -> Vec<(String, Origin)> {
             || package.charts.iter().any(|it| it.name == name)
     };
     let nobodys = values.entries().filter(|(name, _)| !is_read(name));
-    let at = |entry: &Entry| entry.key.map_or_else(|| entry.value.origin.clone(), Origin::written);
-    nobodys.map(|(name, entry)| (name.to_owned(), at(entry))).collect()
+    nobodys.map(|(name, entry)| (name.to_owned(), entry.origin())).collect()
 }
 
 /// Where the template of a chart in `file` names the metrics-server that it makes, if it makes one.

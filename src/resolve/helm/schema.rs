@@ -532,8 +532,7 @@ impl Judging<'_> {
                         continue;
                     }
                     if argument == &Json::Bool(false) {
-                        let at =
-                            entry.key.map_or_else(|| entry.value.origin.clone(), Origin::written);
+                        let at = entry.origin();
                         let why = "is not among the keys that are allowed".to_owned();
                         let path = joined(self.path, key);
                         match entry.value.unknown() {
@@ -548,8 +547,7 @@ impl Judging<'_> {
             }
             "propertyNames" => {
                 for (key, entry) in object.iter() {
-                    let at = entry.key.map_or_else(|| entry.value.origin.clone(), Origin::written);
-                    let name = Node::new(Scalar::string(key), at);
+                    let name = Node::new(Scalar::string(key), entry.origin());
                     found.and(self.below(argument, key, &name));
                 }
                 found.unsure |= open || perhaps;

@@ -159,13 +159,14 @@ impl HelmfileRun<'_> {
         let missing = release.get("missingFileHandler");
         let from = LayersFrom { dir: &state.dir, missing, template: &template };
         let mut patches = Vec::new();
-        for item in self.documents(release, "jsonPatches", &from) {
+        let [operations, merges] = PATCHES;
+        for item in self.documents(release, operations, &from) {
             let patch = item.get("patch").cloned().unwrap_or_else(|| {
                 Node::unknown_value("the patch is in another file", &item.origin)
             });
             patches.push(entry(patch, item.get("target")));
         }
-        let merges = self.documents(release, "strategicMergePatches", &from);
+        let merges = self.documents(release, merges, &from);
         patches.extend(merges.into_iter().map(|it| entry(it, None)));
         let defaults = state.spec.get("helmDefaults");
         let program = release.get("postRenderer").or_else(|| defaults?.get("postRenderer"));

@@ -104,8 +104,7 @@ impl<'a> HelmfileTemplate<'a> {
             let map = node.as_map().filter(|it| it.keys().any(|it| is_template(it)))?;
             let mut rendered = Map::open(map.open.clone());
             for (key, entry) in map.iter() {
-                let at = entry.key.map_or_else(|| entry.value.origin.clone(), Origin::written);
-                let name = self.string(&Node::new(key, at));
+                let name = self.string(&Node::new(key, entry.origin()));
                 let value = self.strings(&entry.value);
                 match name.as_str() {
                     Some(name) => {

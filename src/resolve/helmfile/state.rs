@@ -407,8 +407,7 @@ impl HelmfileRun<'_> {
         if let Some(entry) = entry
             && self.environment.entry.origin.written_at().is_none()
         {
-            let at = entry.key.map_or_else(|| entry.value.origin.clone(), Origin::written);
-            self.environment.entry.origin = at;
+            self.environment.entry.origin = entry.origin();
         }
         let own = entry.map(|it| &it.value);
         let before = values.clone();

@@ -250,8 +250,7 @@ impl Layout<'_> {
             for file in place.files {
                 concerns |= self.concerns(file);
                 for dir in self.charts.get(&file).into_iter().flatten() {
-                    let ours =
-                        || self.sources.seen_below(dir).iter().any(|(_, it)| self.concerns(*it));
+                    let ours = || self.sources.sees_below(dir, |it| self.concerns(it));
                     concerns |= *charts.entry(dir).or_insert_with(ours);
                 }
                 for index in self.flux_by_file.get(&file).into_iter().flatten() {

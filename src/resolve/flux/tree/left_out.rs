@@ -115,19 +115,22 @@ impl Tree<'_> {
         }
         names
     }
+
     /// The names of what autoscalers scale that nothing built makes; what is built without it says
     /// nothing of them.
     fn targets(&self) -> BTreeSet<&str> {
         let objects = || self.members.iter().flat_map(|it| &it.objects);
-        let refers = |it: &'_ &Node| SCALING.iter().any(|(kind, _)| *kind == it.object_kind());
-        if !objects().any(|it| refers(&it)) {
+        let target = |it| {
+            let (_, path) = SCALING.iter().find(|(kind, _)| *kind == Node::object_kind(it))?;
+            Some((it.at(path)?, it.object_namespace()))
+        };
+        let targets: Vec<(&Node, &str)> = objects().filter_map(target).collect();
+        if targets.is_empty() {
             return BTreeSet::new();
         }
         let id = |it| (Node::object_kind(it), Node::object_namespace(it), Node::object_name(it));
         let there: BTreeSet<(&str, &str, &str)> = objects().map(id).collect();
-        let refers = objects().filter(refers).filter_map(|it| {
-            let (_, path) = SCALING.iter().find(|(kind, _)| *kind == it.object_kind())?;
-            let (target, space) = (it.at(path)?, it.object_namespace());
+        let refers = targets.into_iter().filter_map(|(target, space)| {
             // Only a `ScaledObject` need not say it.
             let kind = target.str_at("kind").unwrap_or("Deployment");
             let name = target.str_at("name").filter(|it| !it.is_empty())?;
