@@ -163,6 +163,7 @@ fn what_nobody_asks_about_is_not_read_unless_all_is_needed() {
         ---
         kind: CustomResourceDefinition
         metadata: {name: a}
+        spec: {description: a kubelet with serverTLSBootstrap}
         ---
         kind: List
         items:
@@ -173,6 +174,9 @@ fn what_nobody_asks_about_is_not_read_unless_all_is_needed() {
         ---
         kind: Service
         metadata: {name: s}
+        //- chart/crds/b.yaml
+        kind: CustomResourceDefinition
+        metadata: {name: b}
         ",
     );
     let kinds = |needs_all| {
@@ -182,13 +186,13 @@ fn what_nobody_asks_about_is_not_read_unless_all_is_needed() {
             let release = ChartInstallation { kubernetes, apis, needs_all, ..*release };
             render::render_selected(&sources, &package, &release)
         });
-        let nodes = rendering.manifests.iter().map(|it| &it.node);
+        let nodes = rendering.manifests.iter().map(|it| &it.node).chain(&rendering.definitions);
         let named = nodes.map(|it| format!("{} {}", it.object_kind(), it.object_name()));
         named.collect::<Vec<_>>().join(", ")
     };
     assert_eq!(kinds(false), "ConfigMap kubelet-config, Service s, List ");
     let all = "ConfigMap dashboards, ConfigMap kubelet-config, CustomResourceDefinition a, \
-               Service s, List , PrometheusRule b";
+               Service s, List , PrometheusRule b, CustomResourceDefinition b";
     assert_eq!(kinds(true), all);
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct ChartInstallation<'a> {
 pub(crate) struct ChartRendering {
     /// What its templates print, in the order in which Helm installs it; hooks come last.
     pub manifests: Vec<ChartManifest>,
-    /// The objects in `crds/`.
+    /// The objects in `crds/`, where all is asked for.
     pub definitions: Vec<Node>,
     /// The entries of `dependencies` that are not there.
     pub missing: Vec<Node>,
@@ -331,7 +331,8 @@ impl<'a> ChartRun<'a> {
                 });
             }
         }
-        for file in package.files.iter().filter(|it| is_definition(&it.name)) {
+        let definitions = package.files.iter().filter(|it| is_definition(&it.name));
+        for file in definitions.filter(|_| self.release.needs_all) {
             let documents = match &file.content {
                 PackedContent::File(file) => self.sources.documents(*file, Dialect::Sigs).clone(),
                 PackedContent::Packed(_, place) => {
@@ -364,10 +365,9 @@ fn split(text: &MarkedText) -> Vec<MarkedText> {
     manifests
 }
 
-/// What many charts have more of than of all else, and what does nothing to anything that is judged.
-const IDLE: [&str; 7] = [
+/// What many charts have more of than of all else, and what is judged by nobody, whatever it says.
+const IDLE: [&str; 6] = [
     "Assign",
-    "ConfigMap",
     "ConstraintTemplate",
     "CustomResourceDefinition",
     "GrafanaDashboard",
@@ -378,13 +378,13 @@ const IDLE: [&str; 7] = [
 /// Whether a manifest, which no more is read of then, is nothing that anybody asks about.
 fn is_idle(manifest: &str) -> bool {
     let mut kinds = source::lines(manifest).filter_map(|(_, line)| line.strip_prefix("kind:"));
-    let is_named = |it: &str| IDLE.contains(&it.trim().trim_matches(['"', '\'']));
-    let is_named = kinds.next().is_some_and(is_named) && kinds.next().is_none();
-    is_named
-        && matches!(
-            relevance::look_at(manifest.as_bytes()),
-            FirstLook { relevance: Relevance::None, is_silent: true }
-        )
+    let kind = kinds.next().map(|it| it.trim().trim_matches(['"', '\'']));
+    let is_silent = || {
+        let silent = FirstLook { relevance: Relevance::None, is_silent: true };
+        relevance::look_at(manifest.as_bytes()) == silent
+    };
+    kind.is_some_and(|it| IDLE.contains(&it) || it == "ConfigMap" && is_silent())
+        && kinds.next().is_none()
 }
 
 /// Whether the file of that name holds custom resource definitions.
