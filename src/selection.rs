@@ -26,6 +26,9 @@ pub(crate) struct Selection {
     pub ignore: Vec<RuleSelector>,
 }
 
+/// So many names are told to who writes a part of them.
+const MOST_NAMED: usize = 6;
+
 impl RuleSelector {
     /// All that can be written, each with what it is.
     pub(crate) fn names() -> Vec<(&'static str, String)> {
@@ -49,9 +52,19 @@ impl RuleSelector {
         if let Some(rule) = rules::find(text) {
             return Ok(Self::Rule(rule.id));
         }
-        Err(match nearest(text, Self::names().into_iter().map(|(name, _)| name)) {
-            Some(near) => format!("there is no rule or category of that name; write `{near}`"),
-            None => "there is no rule or category of that name; `rules` lists them".to_owned(),
+        let names = || Self::names().into_iter().map(|(name, _)| name);
+        let no = "there is no rule or category of that name";
+        if let Some(near) = nearest(text, names()) {
+            return Err(format!("{no}; write `{near}`"));
+        }
+        let word = text.to_lowercase();
+        let having: Vec<String> = names()
+            .filter(|it| !word.is_empty() && it.contains(&word))
+            .map(|it| format!("`{it}`"))
+            .collect();
+        Err(match having.len() {
+            1..=MOST_NAMED => format!("{no}; `{word}` is in {}", having.join(", ")),
+            _ => format!("{no}; `rules` lists them"),
         })
     }
 
@@ -120,5 +133,18 @@ mod tests {
         let wrong = of("unknown-flags").unwrap_err();
         assert!(wrong.ends_with("write `unknown-flag`"), "{wrong}");
         assert!(of("securty").unwrap_err().ends_with("write `security`"));
+    }
+
+    #[test]
+    fn a_part_of_a_name_tells_which_names_have_it() {
+        let told = |text| RuleSelector::parse(text).unwrap_err();
+        let no = "there is no rule or category of that name";
+        assert_eq!(told("kubelet-insecure-tsl"), format!("{no}; write `kubelet-insecure-tls`"));
+        assert_eq!(
+            told("insecure-tls"),
+            format!("{no}; `insecure-tls` is in `insecure-tls-unneeded`, `kubelet-insecure-tls`")
+        );
+        assert_eq!(told("-"), format!("{no}; `rules` lists them"));
+        assert_eq!(told(""), format!("{no}; `rules` lists them"));
     }
 }
