@@ -70,7 +70,25 @@ impl Block {
     }
 }
 
-/// All blocks of a directory, which is what Terraform reads as one.
+/// What is in the types of resources and data sources that say something of a cluster: most code makes
+/// other things, and what is installed has values of any size.
+const OF_CLUSTERS: [&str; 4] = ["cluster", "eks_", "node_pool", "talos_"];
+
+/// Whether a block may say something of a cluster.
+fn is_of_clusters(block: &structure::Block) -> bool {
+    match block.ident.as_str() {
+        "resource" | "data" => {
+            label(block, 0).is_some_and(|kind| OF_CLUSTERS.iter().any(|it| kind.contains(it)))
+        }
+        "module" => block
+            .body
+            .get_attribute("source")
+            .is_some_and(|it| it.value.as_str().is_none_or(|source| source.contains(EKS_MODULE))),
+        _ => false,
+    }
+}
+
+/// The blocks of a directory, which is what Terraform reads as one, that say something of a cluster.
 fn blocks(sources: &Sources, dir: &str) -> Vec<Block> {
     let module = Module::new(sources, dir);
     let arguments = Arguments::new(module.variables(sources), true);
@@ -79,8 +97,7 @@ fn blocks(sources: &Sources, dir: &str) -> Vec<Block> {
     // What is not HCL is reported by the resolver of what Terraform installs.
     let bodies = module.files.iter();
     let blocks = bodies.flat_map(|(file, body)| body.blocks().map(|it| (*file, it)));
-    // What is installed, with values of any size, says nothing of the cluster.
-    let blocks = blocks.filter(|(_, it)| label(it, 0) != Some("helm_release"));
+    let blocks = blocks.filter(|(_, it)| is_of_clusters(it));
     blocks.flat_map(|(file, block)| Block::all(&scope, file, block)).collect()
 }
 
@@ -228,11 +245,13 @@ fn google_pool(dir: &str, body: &Node, block: &Block, platform: &mut Platform) {
     pool("gke", dir, total.or_else(per_zone), block, platform);
 }
 
-/// `terraform-aws-modules/eks/aws` and the blueprints' add-ons.
+const EKS_MODULE: &str = "terraform-aws-modules/eks/aws";
+
+/// [`EKS_MODULE`] and the blueprints' add-ons.
 fn called(input: &Input<'_>, dir: &str, block: &Block, platform: &mut Platform) {
     let body = &block.body;
     let source = body.str_at("source").unwrap_or_default();
-    if source.contains("terraform-aws-modules/eks/aws") && !source.contains("//modules") {
+    if source.contains(EKS_MODULE) && !source.contains("//modules") {
         let cluster = ClusterId::named("eks", dir);
         platform.signed(&cluster, "EKS module in Terraform", &block.origin);
         for groups in ["eks_managed_node_groups", "self_managed_node_groups"] {
@@ -312,7 +331,7 @@ mod tests {
               most = var.size
               name = "prod-${var.size}"
             }
-            resource "a" "b" {
+            resource "a_cluster" "b" {
               size  = var.size
               most  = local.most
               name  = local.name
@@ -327,8 +346,8 @@ mod tests {
         );
         let [.., block] = &blocks(&sources, "")[..] else { panic!("there are blocks") };
         let slice = |it: &Origin| sources.slice(it.written_at().expect("written"));
-        assert_eq!((block.kind.as_str(), block.label.as_str()), ("resource", "a"));
-        assert_eq!(slice(&block.origin), r#"resource "a" "b""#);
+        assert_eq!((block.kind.as_str(), block.label.as_str()), ("resource", "a_cluster"));
+        assert_eq!(slice(&block.origin), r#"resource "a_cluster" "b""#);
         let get = |name: &str| block.body.at(name).expect("an attribute");
         assert_eq!(get("size").as_int(), Some(5));
         assert_eq!(slice(&get("size").origin), "5");
@@ -370,7 +389,7 @@ mod tests {
         let sources = fixture(
             r#"
             //- main.tf
-            data "x" "y" {
+            data "talos_x" "y" {
               patch = <<-EOT
                 machine:
                   type: worker

@@ -1,6 +1,10 @@
 //! HCL as Terraform takes it.
 
-use std::ops::Range;
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use hcl_edit::{
     Span as _,
@@ -9,7 +13,35 @@ use hcl_edit::{
     structure::Body,
 };
 
-use crate::source;
+use crate::source::{self, FileId, Sources};
+
+/// The code of files that is kept: a module is read for what it installs and for the cluster that it makes,
+/// and again when a fix is proved.
+#[derive(Default)]
+struct KeptCode(Mutex<(BTreeMap<FileId, Arc<Body>>, usize)>);
+
+/// So many bytes of it are kept.
+const MOST_KEPT: usize = 8 << 20;
+
+/// The code in `file`.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn of_file(sources: &Sources, file: FileId) -> Result<Arc<Body>, Error> {
+    let kept = sources.keep(|_| KeptCode::default());
+    let lock = || kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = lock().0.get(&file) {
+        return Ok(Arc::clone(known));
+    }
+    let text = sources.text(file);
+    let body = Arc::new(parse(text)?);
+    let (known, bytes) = &mut *lock();
+    *bytes += text.len();
+    if *bytes <= MOST_KEPT {
+        known.insert(file, Arc::clone(&body));
+    }
+    Ok(body)
+}
 
 /// How often keys of objects may be repeated in a file.
 const MAX_REPEATED: usize = 104;
@@ -25,24 +57,29 @@ const MAX_REPEATED: usize = 104;
 ///
 /// # Errors
 /// What is no HCL, or has too many such keys.
-pub(crate) fn parse(text: &str) -> Result<Body, Error> {
+fn parse(text: &str) -> Result<Body, Error> {
     let mut shown = text.to_owned();
     for empty in empty_heredocs(text) {
         let string = format!("{:<1$}", "\"\"", empty.len());
         shown.replace_range(empty, &string);
     }
-    let first = parser::parse_body(&shown);
+    let first = match parser::parse_body(&shown) {
+        Ok(body) => return Ok(body),
+        Err(error) => error,
+    };
     let letters = ('A'..='Z').chain('a'..='z').cycle().take(MAX_REPEATED);
-    let mut result = first.clone();
+    let mut error = first.clone();
     for letter in letters {
-        let Err(error) = &result else { return result };
-        let Some(repeated) = repeated(text, error) else { break };
+        let Some(repeated) = repeated(text, &error) else { break };
         let another = format!("{letter}{:_<1$}", "", repeated.len() - 1);
         shown.replace_range(repeated, &another);
-        result = parser::parse_body(&shown);
+        match parser::parse_body(&shown) {
+            Ok(body) => return Ok(body),
+            Err(next) => error = next,
+        }
     }
     // What is wrong besides is told in the words of the code as it is.
-    result.or(first)
+    Err(first)
 }
 
 /// Where `text` is no code: the parser counts bytes, and may stop within a character.

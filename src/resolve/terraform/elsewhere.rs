@@ -228,7 +228,7 @@ pub(super) fn inputs(
     is_read: impl Fn(FileId) -> bool,
 ) -> Vec<(FileId, Problem)> {
     let of = |file: FileId| {
-        let body = code::parse(sources.text(file)).ok()?;
+        let body = code::of_file(sources, file).ok()?;
         let source = body.get_blocks("terraform").find_map(|it| it.body.get_attribute("source"));
         let remote = source.filter(|it| it.value.as_str().is_none_or(|it| !it.starts_with('.')));
         let attributes = remote.into_iter().chain(body.get_attribute("inputs"));

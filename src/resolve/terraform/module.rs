@@ -1,6 +1,9 @@
 //! Directories of Terraform's code: their blocks, and what their variables are given in files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use hcl_edit::{
     Span as _,
@@ -10,7 +13,7 @@ use hcl_edit::{
 
 use super::{
     arguments::Arguments,
-    code::{self, parse},
+    code,
     evaluate::{TerraformScope, Work, written},
 };
 use crate::{
@@ -23,7 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Module {
     pub(super) dir: String,
-    pub(crate) files: Vec<(FileId, Body)>,
+    pub(crate) files: Vec<(FileId, Arc<Body>)>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -32,7 +35,7 @@ impl Module {
     pub(crate) fn new(sources: &Sources, dir: &str) -> Self {
         let mut module = Self { dir: dir.to_owned(), files: Vec::new(), problems: Vec::new() };
         for (_, file) in sources.seen_in(dir).into_iter().filter(|(path, _)| is_code(path)) {
-            match parse(sources.text(file)) {
+            match code::of_file(sources, file) {
                 Ok(body) => module.files.push((file, body)),
                 Err(error) => {
                     let at = code::place(sources.text(file), &error);
@@ -91,7 +94,7 @@ impl Module {
 
     /// What a file of variables gives them.
     pub(super) fn given_in(&self, sources: &Sources, file: FileId) -> BTreeMap<String, Node> {
-        let Ok(body) = parse(sources.text(file)) else { return BTreeMap::new() };
+        let Ok(body) = code::of_file(sources, file) else { return BTreeMap::new() };
         let (work, arguments) = (Work::default(), Arguments::default());
         let scope = TerraformScope::new(sources, self, &self.dir, &arguments, &work);
         let value = |it: &Attribute| (it.key.as_str().to_owned(), scope.value(file, &it.value, 0));

@@ -6,7 +6,7 @@ use super::{
     addons,
     arguments::Arguments,
     calls::{Code, Instance},
-    code::parse,
+    code,
     evaluate::{TerraformScope, Work, written},
     module::Module,
 };
@@ -37,7 +37,7 @@ pub(super) fn units(sources: &Sources) -> Vec<TerragruntUnit> {
 impl TerragruntUnit {
     fn new(sources: &Sources, file: FileId) -> Option<Self> {
         let dir = source::parent(&sources[file].path);
-        let body = parse(sources.text(file)).ok()?;
+        let body = code::of_file(sources, file).ok()?;
         let block = body.get_blocks("terraform").next()?;
         let attribute = &block.body.get_attribute("source")?.value;
         let text = attribute.as_str()?;
