@@ -46,7 +46,7 @@ const RESOURCES: &[(&str, &[&str])] = &[
 /// Arguments of modules that install nothing, or that are read with the cluster.
 const ASIDE: &[&str] = &["addons", "cluster_addons", "depends_on", "providers", "tags", "version"];
 
-/// How many texts are read to learn what one release installs.
+/// How many texts are read to learn what the releases of a module install.
 const MAX_TEXTS: usize = 500;
 
 impl Module {
@@ -107,31 +107,29 @@ impl Module {
             };
             name.is_some_and(|it| it.value.as_str().is_none())
         });
-        let listed = releases.filter_map(|(file, block)| {
-            let names = ["addon_name", "chart", "for_each", "repository", "name"];
-            let own = expressions(file, block, &names);
-            self.named_from(sources, modules, own)
-        });
-        let (_, span) = listed.min_by_key(|(steps, _)| *steps)?;
+        let names = ["addon_name", "chart", "for_each", "repository", "name"];
+        let spans = releases.flat_map(|(file, block)| expressions(file, block, &names));
+        let span = self.named_from(sources, modules, spans.collect())?;
         let what = What::of(sources.slice(span))?;
         let why = format!("{} in a list of charts, which is not read", what.is());
         Some(Problem::unresolved(&Origin::written(span), why))
     }
 
-    /// Where the texts at `spans`, or what they refer to, first name our subject, and after how many.
+    /// Where the texts at `spans`, or what they refer to, first name our subject; the nearest of it.
     fn named_from(
         &self,
         sources: &Sources,
         modules: &BTreeMap<String, Self>,
         spans: Vec<Span>,
-    ) -> Option<(usize, Span)> {
+    ) -> Option<Span> {
+        let mut known: BTreeSet<Span> = spans.iter().copied().collect();
         let mut texts: Vec<(&Self, Span)> = spans.into_iter().map(|it| (self, it)).collect();
         let mut next = 0;
         while let Some(&(module, span)) = texts.get(next).filter(|_| next < MAX_TEXTS) {
             next += 1;
             let text = sources.slice(span);
             if let Some(range) = mention(text).filter(|it| !is_kubelets(&text[it.clone()])) {
-                return Some((next, span.part(range)));
+                return Some(span.part(range));
             }
             let mut found: Vec<(&Self, Span)> = Vec::new();
             for reference in REFERENCE.iter().flat_map(|it| it.captures_iter(text)) {
@@ -143,7 +141,7 @@ impl Module {
                 }
             }
             found.extend(module.files_in(sources, text).map(|it| (module, whole(sources, it))));
-            found.retain(|(_, span)| texts.iter().all(|(_, it)| it != span));
+            found.retain(|(_, span)| known.insert(*span));
             texts.append(&mut found);
         }
         None
