@@ -7,11 +7,20 @@ pub(crate) fn nearest<'a>(
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let typed = typed.to_lowercase();
-    let most = typed.chars().count().max(3) / 3;
-    // An edit adds or takes away one letter at most.
-    let known = known.into_iter().filter(|it| it.len().abs_diff(typed.len()) <= most * MOST_BYTES);
+    let most = most_edits(&typed);
+    let known = known.into_iter().filter(|it| may_be_edits(most, it, &typed));
     let scored = known.map(|name| (edits(name, &typed), name));
     scored.filter(|(edits, _)| *edits <= most).min().map(|(_, name)| name)
+}
+
+/// How many edits a name may be away from what is probably meant by it.
+pub(crate) fn most_edits(typed: &str) -> usize {
+    typed.chars().count().max(3) / 3
+}
+
+/// Whether there may be so few edits between two names: one adds or takes away one letter at most.
+pub(crate) fn may_be_edits(most: usize, one: &str, other: &str) -> bool {
+    one.len().abs_diff(other.len()) <= most * MOST_BYTES
 }
 
 /// Of one letter, which may become another in lower case.

@@ -9,7 +9,7 @@ use semver::Version;
 
 use crate::{
     data::{kinds::is_cluster_scoped, upstream},
-    nearest::edits,
+    nearest::{edits, may_be_edits, most_edits},
     parse,
     problem::{Problem, ProblemKind},
     resolve::{
@@ -353,15 +353,14 @@ pub(crate) fn introduced(sources: &Sources, object: &Node) -> String {
 }
 
 /// The directory that was probably meant by `path`, where there is none: one as deep, with the fewest
-/// edits of its names, and at most one for three letters.
+/// edits of its names, and at most one for three letters of each.
 pub(crate) fn near(sources: &Sources, path: &str) -> Option<String> {
     // Where one path is gone, many name it.
     let known = sources.keep(|_| NearKnown::default());
     let mut known = known.0.lock().unwrap_or_else(PoisonError::into_inner);
     let found = known.entry(path.into()).or_insert_with(|| {
-        let most = path.chars().count().max(3) / 3;
         let mut search = NearSearch { sources, left: MAX_COMPARED };
-        search.below("", path, most).map(|(_, dir)| dir)
+        search.below("", path, usize::MAX).map(|(_, dir)| dir)
     });
     found.clone()
 }
@@ -387,12 +386,18 @@ impl NearSearch<'_> {
         let at = |name: &str| source::inside(dir) + name;
         let mut best = self.at(at(name), rest, most);
         let sources = self.sources;
+        let of_name = most_edits(name);
         for other in sources.names_in(dir).filter(|it| *it != name) {
             let better = best.as_ref().map_or(Some(most), |(edits, _)| edits.checked_sub(1));
             let (Some(most), Some(left)) = (better, self.left.checked_sub(1)) else { break };
             self.left = left;
+            if !may_be_edits(of_name, other, name) {
+                continue;
+            }
             let edits = edits(other, name);
-            let found = (edits <= most).then(|| self.at(at(other), rest, most - edits)).flatten();
+            let found = (edits <= most.min(of_name))
+                .then(|| self.at(at(other), rest, most - edits))
+                .flatten();
             best = found.map(|(more, dir)| (edits + more, dir)).or(best);
         }
         best
@@ -427,6 +432,7 @@ pub(crate) fn default_namespace(node: &mut Node, namespace: Option<&Node>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::fixture;
 
     #[test]
     fn an_archive_says_its_version_in_its_name() {
@@ -452,5 +458,20 @@ mod tests {
         // Helm takes what is there, whatever it is asked for.
         assert_eq!(told("a/x-1.2.3.tgz", Some("9.9.9")).as_deref(), Some("1.2.3"));
         assert_eq!(told("a/x.tgz", Some("9.9.9")).as_deref(), Some("9.9.9"));
+    }
+
+    #[test]
+    fn a_directory_that_is_meant_differs_little_in_each_of_its_names() {
+        let sources = fixture(
+            "
+            //- clusters/prod/apps/a.yaml
+            //- clusters/production-of-old/apps/a.yaml
+            //- infra/prod/base/a.yaml
+            ",
+        );
+        let near = |path| near(&sources, path);
+        assert_eq!(near("cluster/prd/app").as_deref(), Some("clusters/prod/apps"));
+        assert_eq!(near("clusters/prod/base"), None);
+        assert_eq!(near("clusters/production/apps"), None);
     }
 }
