@@ -73,7 +73,7 @@ fn sorted(mut all: Vec<Json>) -> Vec<Json> {
 }
 
 /// Helm 3 drops nulls.
-fn without_nulls(value: &Json) -> Json {
+pub(super) fn without_nulls(value: &Json) -> Json {
     match value {
         Json::Object(map) => {
             let kept = map.iter().filter(|(_, it)| !it.is_null());

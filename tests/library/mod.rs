@@ -75,6 +75,7 @@ mod conformance_helm;
 mod conformance_kustomize;
 mod differential_charts;
 mod differential_helm;
+mod differential_helmfile;
 
 mod odd_tools;
 mod other_tools;
