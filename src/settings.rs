@@ -421,6 +421,7 @@ fn of_chart(chart: &InstalledChart) -> String {
         creates_api_service,
         // Which of the charts that we know it is, and what it is known to read.
         family: _,
+        is_ours: _,
         reads: _,
         is_copy: _,
         // What is wrong with its values is a finding and no setting.

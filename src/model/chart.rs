@@ -11,6 +11,7 @@ use crate::{
     data::{
         Family,
         charts::{self, KnownChart, ValueKey},
+        subject::is_named_in,
         version::Constraint,
     },
     model::{
@@ -30,9 +31,12 @@ pub(super) fn all(index: &ObjectIndex<'_>, releases: &[Release]) -> Vec<Installe
     let charts =
         releases.iter().enumerate().filter_map(|(at, it)| Some((at, installed(index, it)?)));
     let mut charts: Vec<(usize, InstalledChart)> = charts.collect();
-    let read = read_by_others(releases, &charts);
+    let mut told = read_by_others(releases, &charts);
+    // What belongs below a dependency is no key of the chart above it either, and is said once.
+    let keys = charts.iter().flat_map(|(_, it)| &it.unknown_keys);
+    told.extend(keys.filter(|it| it.beside).map(WrittenKey::of));
     for (_, chart) in &mut charts {
-        chart.unknown_keys.retain(|it| it.beside || !read.contains(&WrittenKey::of(it)));
+        chart.unknown_keys.retain(|it| it.beside || !told.contains(&WrittenKey::of(it)));
     }
     charts.into_iter().map(|(_, chart)| chart).collect()
 }
@@ -89,8 +93,13 @@ fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<InstalledChar
         (None, Some(chart)) => versions(chart, &version).iter().map(|it| chart.keys(it)).collect(),
         (None, None) => return None,
     };
+    let reads_ours = |it: &ValueKey| matches!(it, ValueKey::Map(keys) if keys.keys().any(|key| is_named_in(key)));
+    let is_ours = family.is_some()
+        || is_named_in(&release.chart)
+        || release.reads.as_deref().is_some_and(reads_ours);
     Some(InstalledChart {
         chart: release.chart.clone(),
+        is_ours,
         name: release.name.clone(),
         namespace: release.namespace.clone(),
         family,

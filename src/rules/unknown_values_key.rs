@@ -96,6 +96,10 @@ fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings)
     } else {
         finding.help(format!("remove {path}"));
     }
+    // Nothing that is measured or scaled depends on it, as far as anybody can tell.
+    if !installed.is_ours {
+        finding.at_most(Severity::Note);
+    }
     // The keys of a newer chart than those that are known are a guess.
     let newest = chart.filter(|_| installed.reads.is_none()).and_then(KnownChart::newest);
     if version.as_ref().is_some_and(|it| newest.is_some_and(|newest| it > newest)) {

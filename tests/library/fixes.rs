@@ -593,3 +593,32 @@ fn what_changed_meanwhile_is_left_alone() {
     let why = run::fix::replace(&root.join("b"), &file, "a: 3\n", "").expect_err("it is elsewhere");
     assert_eq!(why, "is left alone: it lies outside of the repository");
 }
+
+/// What code says is put together by it: an edit is somebody's who reads it.
+#[test]
+fn code_is_not_edited() {
+    let sources = fixture(
+        r#"
+        //- main.tf
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          chart      = "metrics-server"
+          version    = "3.12.2"
+          namespace  = "kube-system"
+          set {
+            name  = "args[0]"
+            value = "--metric-resolution=5s"
+          }
+        }
+        //- deploy/deploy.sh
+        helm upgrade metrics-server metrics-server --namespace kube-system --version 3.12.2 \
+          --repo https://kubernetes-sigs.github.io/metrics-server/ --set "args={--metric-resolution=5s}"
+        "#,
+    );
+    let found = found(&sources);
+    let resolution: Vec<_> =
+        found.iter().filter(|it| it.rule == "metric-resolution-too-small").collect();
+    assert_eq!(resolution.len(), 2);
+    assert!(resolution.iter().all(|it| it.proposal.is_some() && it.fix.is_none()));
+}
