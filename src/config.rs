@@ -7,7 +7,7 @@ use semver::Version;
 
 use crate::{
     finding::{Finding, Findings, Severity},
-    nearest::nearest,
+    nearest::{BY_THEIR_IDS, nearest},
     scalar::Dialect,
     source::{self, FileId, Sources},
     tree::{Node, Origin, Via},
@@ -328,6 +328,8 @@ impl Reader<'_> {
             let finding = self.found.at(&key, &rule, format!("there is no rule `{rule}`"));
             if let Some(near) = nearest(&rule, self.rules.iter().map(|(name, _)| *name)) {
                 finding.help(format!("write `{near}`"));
+            } else {
+                finding.help(BY_THEIR_IDS);
             }
             return None;
         };

@@ -1,5 +1,8 @@
 //! "Did you mean": the one way in which a name that nobody knows is matched with those that are.
 
+/// What is said of a rule that there is not, and that is like none.
+pub(crate) const BY_THEIR_IDS: &str = "each rule goes by its id, which `rules` lists";
+
 /// The one of `known` that was probably meant by `typed`: the one with the fewest edits, a swap of
 /// two letters being one, and at most one edit for three letters, as rustc has it.
 pub(crate) fn nearest<'a>(

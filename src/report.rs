@@ -154,7 +154,7 @@ pub(crate) fn for_programs(
 }
 
 /// That what the user names has a part in no environment.
-const UNTOUCHED: &str = "metrics-server depends on what is named in no environment";
+const UNTOUCHED: &str = "what is named has no part in the metrics-server of any environment";
 
 impl<'a> Report<'a> {
     /// Whether there is no environment at all, as far as somebody looked.

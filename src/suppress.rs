@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     finding::{Change, Edit, Finding, Findings, Severity},
-    nearest::nearest,
+    nearest::{BY_THEIR_IDS, nearest},
     parse::{self, env},
     resolve::layout,
     rules,
@@ -154,9 +154,10 @@ fn collect(
             }
             let finding =
                 unused.at(&Origin::written(at), id, format!("there is no rule `{id}` to ignore"));
-            if let Some(near) = nearest(id, rules::ids()) {
-                finding.help(format!("write `{near}`"));
-            }
+            match nearest(id, rules::ids()) {
+                Some(near) => finding.help(format!("write `{near}`")),
+                None => finding.help(BY_THEIR_IDS),
+            };
         }
     }
 }

@@ -13,7 +13,9 @@ use crate::{
 
 /// The page of a rule: its metadata and its text without the examples.
 pub(crate) fn explain(rule: &Rule, look: TerminalOptions) -> String {
-    let mut out = format!("{}: {}\n\n", look.paint("1", rule.id), look.paint("1", rule.title));
+    let heading = filled(&format!("{}: {}", rule.id, rule.title), 0, 0, look.width);
+    let heading = heading.lines().map(|it| look.paint("1", it)).collect::<Vec<_>>().join("\n");
+    let mut out = format!("{heading}\n\n");
     let confidence = format!("{} confidence", rule.confidence.id());
     let since = format!("since {}", rule.since);
     let mut facts = vec![rule.severity.id(), rule.category.id(), &confidence];

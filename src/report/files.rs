@@ -33,7 +33,9 @@ fn why(sources: &Sources, config: &Config, source: &Source) -> String {
     if let Some(skip) = source.skipped() {
         return format!("not: it {skip}");
     }
-    let inner = || sources.repositories.iter().find(|it| source::is_within(path, it));
+    if let Some(inner) = sources.repositories.iter().find(|it| source::is_within(path, it)) {
+        return format!("not: `{inner}` is a repository of its own");
+    }
     let what = match source.relevance {
         Relevance::Subject => "it may be about metrics-server or kubelets' certificates",
         Relevance::Scaling => "it scales workloads",
@@ -41,14 +43,12 @@ fn why(sources: &Sources, config: &Config, source: &Source) -> String {
         Relevance::Script => "it is a program that may install metrics-server",
         Relevance::None if source.is_loaded() => "something names it or looks for words in it",
         Relevance::None => {
-            return match inner() {
-                Some(inner) => format!("not: `{inner}` is a repository of its own"),
-                None if discover::is_hidden(path) => "not: its directory is hidden".to_owned(),
-                None if !discover::is_candidate(path) => {
-                    "not: it is no kind of file that is looked into".to_owned()
-                }
-                None => "not: nothing in it is about metrics-server".to_owned(),
+            let why = match path {
+                it if discover::is_hidden(it) => "its directory is hidden",
+                it if discover::is_candidate(it) => "nothing in it is about metrics-server",
+                _ => "it is no kind of file that is looked into",
             };
+            return format!("not: {why}");
         }
     };
     match config.is_excluded(path) {

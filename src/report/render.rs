@@ -8,7 +8,9 @@ use crate::{
     emit::{self, Emitted, Parts, Piece},
     problem::Problem,
     report::{
-        Place, json,
+        Place,
+        excerpt::harmless,
+        json,
         show::{origin_json, problems_json},
     },
     source::{FileId, Sources},
@@ -114,8 +116,8 @@ pub(crate) fn render_yaml(sources: &Sources, objects: &[&Node], origins: bool) -
     documents.collect::<Vec<_>>().join("---\n")
 }
 
-/// The text of `object` with a comment on each value that is not written in the object's own file,
-/// or that got there by more than one step.
+/// The text of `object` below the name of its own file, with a comment on each value that is not written
+/// there, or that got there by more than one step.
 fn annotated(sources: &Sources, object: &Node, emitted: &Emitted<'_>) -> String {
     let home = object.at("metadata.name").unwrap_or(object).origin.written_at();
     let home = home.map(|span| span.file);
@@ -130,6 +132,9 @@ fn annotated(sources: &Sources, object: &Node, emitted: &Emitted<'_>) -> String 
         comments.push((line_break, comment));
     });
     let mut text = String::with_capacity(emitted.text.len());
+    if let Some(home) = home {
+        let _ = writeln!(text, "# {}", harmless(&sources[home].path));
+    }
     let mut written = 0;
     for (at, comment) in comments {
         text += &emitted.text[written..at];

@@ -34,7 +34,8 @@ impl Run<'_, '_> {
         if let Some(path) = path.filter(|it| !it.exists()) {
             let path = path.display();
             return Err(Failure::Plain(format!(
-                "there is nothing at `{path}`; an environment is `render --environment {path}`"
+                "there is nothing at `{path}`; an environment goes by its name, `render --environment NAME`, \
+                 and `show` lists them"
             )));
         }
         let paths = path.map(Path::to_owned);
