@@ -121,6 +121,8 @@ pub(crate) fn open(
     files.extend(
         unread.map(|(path, skip)| (path, Relevance::Subject.into(), Some(Text::Skipped(skip)))),
     );
+    // What is named and ignored was found by several threads.
+    files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     bound(&mut files);
     let links: IndexMap<String, String> = links.into_iter().collect();
     let place = root.to_str().filter(|it| it.starts_with('/')).map(Into::into);

@@ -37,6 +37,7 @@ pub(super) fn all(index: &ObjectIndex<'_>, releases: &[Release]) -> Vec<Installe
     told.extend(keys.filter(|it| it.beside).map(WrittenKey::of));
     for (_, chart) in &mut charts {
         chart.unknown_keys.retain(|it| it.beside || !told.contains(&WrittenKey::of(it)));
+        chart.unknown_keys.truncate(MOST_UNKNOWN + 1);
     }
     charts.into_iter().map(|(_, chart)| chart).collect()
 }
@@ -173,7 +174,10 @@ pub(super) fn versions(chart: &KnownChart, version: &Fact<String>) -> Vec<Versio
 /// So many keys that no chart reads are told apart; they may well be another chart's.
 pub(crate) const MOST_UNKNOWN: usize = 100;
 
-/// The keys of a release's values that no chart reads: one more, if there are, than are told apart.
+/// So many are looked for: of values that releases share, others may read most.
+const MOST_SOUGHT: usize = 10_000;
+
+/// The keys of a release's values that no chart reads.
 fn unknown_keys(release: &Release, keys: &[Arc<ValueKey>]) -> Vec<UnknownKey> {
     let mut found = unknown(&release.values, keys);
     // What the chart above it is given may be for somebody else, unless it is as for this one.
@@ -187,7 +191,6 @@ fn unknown_keys(release: &Release, keys: &[Arc<ValueKey>]) -> Vec<UnknownKey> {
         is_map: false,
         origin: origin.clone(),
     }));
-    found.truncate(MOST_UNKNOWN + 1);
     found
 }
 
@@ -298,7 +301,7 @@ fn wrong_values(release: &Release, family: Family, keys: &[Arc<ValueKey>]) -> Ve
 }
 
 fn visit(path: &str, name: &str, entry: &Entry, keys: &[&ValueKey], found: &mut Vec<UnknownKey>) {
-    if found.len() > MOST_UNKNOWN {
+    if found.len() > MOST_SOUGHT {
         return;
     }
     let mut below = Vec::new();
