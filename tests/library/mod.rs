@@ -46,6 +46,7 @@ mod kustomize;
 mod kustomize_output;
 mod kustomize_properties;
 
+mod app_of_apps;
 mod application_sets;
 mod approver;
 mod autoscalers;

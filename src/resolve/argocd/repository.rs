@@ -29,12 +29,17 @@ struct Evidence {
     missing: usize,
 }
 
+impl Evidence {
+    fn add(&mut self, exists: bool) {
+        *if exists { &mut self.found } else { &mut self.missing } += 1;
+    }
+}
+
 impl Repository {
     pub(super) fn new(sources: &Sources, objects: &[(FileId, &Node)]) -> Self {
         let mut evidence: BTreeMap<String, Evidence> = BTreeMap::new();
         let mut count = |url: &str, exists: bool| {
-            let entry = evidence.entry(normalized(url)).or_default();
-            *if exists { &mut entry.found } else { &mut entry.missing } += 1;
+            evidence.entry(normalized(url)).or_default().add(exists);
         };
         let mut known = BTreeMap::new();
         for (_, node) in objects {
@@ -60,6 +65,17 @@ impl Repository {
 
     pub(super) fn is_ours(&self, url: &str) -> bool {
         self.ours.contains(&normalized(url))
+    }
+
+    /// Whether the address of a `git` generator is ours by what it looks for alone. A chart may print one
+    /// that no file names beside a path.
+    pub(super) fn is_ours_by_itself(&self, sources: &Sources, git: &Node) -> bool {
+        let mut evidence = Evidence::default();
+        let url = git.str_at("repoURL").filter(|it| !it.is_empty() && !self.has_seen(it));
+        if url.is_some() {
+            in_git(sources, git, &mut BTreeMap::new(), &mut |_, exists| evidence.add(exists));
+        }
+        evidence.found > 0 && evidence.missing == 0
     }
 }
 
@@ -111,7 +127,18 @@ fn in_generator(
             }
         }
     }
-    let Some(git) = generator.get("git") else { return };
+    if let Some(git) = generator.get("git") {
+        in_git(sources, git, known, count);
+    }
+}
+
+/// The same of a `git` generator alone.
+fn in_git(
+    sources: &Sources,
+    git: &Node,
+    known: &mut BTreeMap<String, Option<bool>>,
+    count: &mut impl FnMut(&str, bool),
+) {
     let Some(url) = git.str_at("repoURL") else { return };
     for field in ["directories", "files"] {
         for item in git.items_at(field) {

@@ -211,7 +211,8 @@ impl Generation<'_, '_> {
 
     fn git(&mut self, config: &Node) -> Vec<Node> {
         let url = config.str_at("repoURL").unwrap_or_default();
-        if !self.argo.is_ours(url) {
+        let (argo, sources) = (self.argo, self.argo.context.sources);
+        if !argo.is_ours(url) && !argo.repository.is_ours_by_itself(sources, config) {
             let at = config.get("repoURL").map_or(&config.origin, |it| &it.origin).clone();
             let why = format!("`{url}` is not known to be this repository");
             // What lies there may be told by the paths that are wanted.
