@@ -145,7 +145,11 @@ fn lower_one(
             None => Fact::Absent(None),
         },
         metrics_servers,
-        charts: chart::all(&index, &environment.releases),
+        // What is wrong with the charts of others is no business of ours.
+        charts: match environment.aside {
+            true => Vec::new(),
+            false => chart::all(&index, &environment.releases),
+        },
         kubelets: platform.kubelets,
         misplaced: platform.misplaced,
         open_control_plane: platform.open_control_plane,

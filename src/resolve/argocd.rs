@@ -17,7 +17,7 @@ use crate::{
         argocd::repository::Repository,
         bounds::Held,
         context::Context,
-        environment::{EntryKind, Environment, Object, Unit},
+        environment::{EntryKind, Environment, Object, Release, Unit},
         helm,
         install::{self, Discovery, Reached},
         layout::{self, Layout, is_application},
@@ -437,7 +437,10 @@ impl<'r, 'a> Deployment<'r, 'a> {
         let mut found = Discovery::default();
         for (name, mut environment) in environments {
             let most = argo.most(read.get(&name).into_iter().flatten());
-            let matters = most == Relevance::Subject || concerned.contains(&name);
+            // What values name, the files that are read need not.
+            let matters = most == Relevance::Subject
+                || concerned.contains(&name)
+                || environment.releases.iter().any(Release::is_ours);
             environment.aside = !matters;
             // What belongs to an environment that exists already is part of it in any case.
             let belongs = home.as_ref() == Some(&name);

@@ -6,7 +6,7 @@ use semver::Version;
 
 use crate::{
     config::EnvironmentConfig,
-    data::{Family, charts::ValueKey, version},
+    data::{Family, charts::ValueKey, subject::is_named_in, version},
     problem::{Problem, UnitId},
     source::{FileId, Span},
     tree::{Node, Origin, Reason},
@@ -299,6 +299,13 @@ pub(crate) struct ClusterVersion {
     pub exact: bool,
     /// What says it.
     pub origin: Origin,
+}
+
+impl Release {
+    /// Whether it installs what we judge, as far as its chart's name says.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.family.is_some() || is_named_in(&self.chart)
+    }
 }
 
 impl ClusterVersion {

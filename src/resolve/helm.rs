@@ -27,7 +27,7 @@ pub(crate) use builtin::ApiVersions;
 pub(crate) use family::{family, recognize_values};
 #[cfg(test)]
 pub(crate) use local::{Expanded, expand};
-pub(crate) use local::{deploys, is_gitops, keys, template_of_it};
+pub(crate) use local::{deploys, keys, template_of_it};
 pub(crate) use template::truth;
 pub(crate) use values::{coalesce, layer, merge};
 

@@ -126,9 +126,11 @@ impl HelmfileStart {
         run.forget_only_cluster();
         let matters = |file: FileId| sources[file].relevance == Relevance::Subject;
         let releases = run.environment.releases.iter();
-        let mut dirs = releases.filter_map(|it| it.directory.as_deref());
-        let installs = dirs.any(|dir| sources.sees_below(dir, matters));
-        if !installs && !run.read.borrow().iter().copied().any(matters) {
+        let dirs: Vec<&str> = releases.filter_map(|it| it.directory.as_deref()).collect();
+        let speaks = run.read.borrow().iter().copied().any(matters)
+            || dirs.iter().any(|dir| sources.sees_below(dir, matters));
+        let deploys = || dirs.iter().any(|it| layout.deploying_charts().contains(*it));
+        if !speaks && !deploys() {
             found.unread.extend(run.environment.problems.into_iter().map(|it| it.at));
             return found;
         }
@@ -137,6 +139,7 @@ impl HelmfileStart {
             found.reached.extend(&layout.closure(dir, true));
         }
         run.environment.name.clone_from(&self.called);
+        run.environment.aside = !speaks;
         found.environments.push(run.environment);
         found
     }

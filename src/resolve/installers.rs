@@ -13,7 +13,7 @@ use crate::{
         bounds::Held,
         cluster_resource_set,
         context::Context,
-        environment::{EntryKind, Environment},
+        environment::{EntryKind, Environment, Release},
         fleet, flux, helm_chart, helm_chart_proxy, helmfile,
         install::{self, Called, Caller, Declared, Discovery, Reached},
         layout::{Closure, Layout},
@@ -110,6 +110,7 @@ impl<'a> Installers<'a> {
         environments: &mut Vec<Environment>,
     ) -> Reached {
         releases(self.context, &mut environment);
+        environment.aside &= !installs_ours(&environment);
         let found = self.complete(&environment);
         join(environments, environment);
         self.add(found.environments, environments);
@@ -177,7 +178,12 @@ impl<'a> Installers<'a> {
                 join(&mut environments, Environment { aside, ..part });
             }
         }
-        for found in Held::each_of(&mut environments, |it| self.release(it)) {
+        let release = |it: &mut Environment| {
+            let found = self.release(it);
+            it.aside &= !installs_ours(it);
+            found
+        };
+        for found in Held::each_of(&mut environments, release) {
             unread.extend(found.unread);
             reached.files.extend(found.reached.files);
             reached.dirs.extend(found.reached.dirs);
@@ -203,6 +209,11 @@ fn as_called(sources: &Sources, called: &Called, environment: Environment) -> Ve
     callers.iter().map(named).collect()
 }
 
+/// Whether an environment installs what we judge, whatever the files say that make it do so.
+fn installs_ours(environment: &Environment) -> bool {
+    environment.releases.iter().any(Release::is_ours)
+}
+
 /// Turns the custom resources that install a chart into releases and what they render.
 pub(super) fn releases(context: &Context<'_>, environment: &mut Environment) {
     for releases in RELEASES {
@@ -211,7 +222,7 @@ pub(super) fn releases(context: &Context<'_>, environment: &mut Environment) {
 }
 
 /// Adds `part` to the environment of its name.
-fn join(environments: &mut Vec<Environment>, part: Environment) {
+pub(super) fn join(environments: &mut Vec<Environment>, part: Environment) {
     let Some(whole) = environments.iter_mut().find(|it| it.name == part.name) else {
         environments.push(part);
         return;

@@ -57,6 +57,8 @@ pub(crate) struct Layout<'a> {
     /// Applications and ApplicationSets of Argo CD with the files that hold them, in file order.
     pub argo: Vec<(FileId, &'a Node)>,
     closures: Closures,
+    /// What [`Self::deploying_charts`] says.
+    deploying: OnceLock<BTreeSet<String>>,
     /// Whether some Flux Kustomization builds the file that holds it, as `flux bootstrap` has it.
     bootstrapped: OnceLock<bool>,
 }
@@ -98,6 +100,7 @@ impl<'a> Layout<'a> {
             charts: BTreeMap::new(),
             generators: Vec::new(),
             closures: Closures::default(),
+            deploying: OnceLock::new(),
             bootstrapped: OnceLock::new(),
         };
         let relevant = sources.iter().filter(|(_, it)| it.relevance > Relevance::None);
@@ -305,6 +308,23 @@ impl<'a> Layout<'a> {
         charts.filter(|it| !it.is_empty()).collect()
     }
 
+    /// The directories of charts whose templates make other installers deploy something. What that is their
+    /// values or the paths in the repository may say alone, so that neither these templates nor who installs
+    /// them need name it. None where nothing in the repository speaks of our subject.
+    pub(crate) fn deploying_charts(&self) -> &BTreeSet<String> {
+        self.deploying.get_or_init(|| {
+            let sources = self.sources;
+            if sources.iter().all(|(_, it)| it.relevance != Relevance::Subject) {
+                return BTreeSet::new();
+            }
+            let connecting = sources.iter().filter(|(_, it)| it.relevance >= Relevance::Plumbing);
+            let templates = connecting.filter_map(|(file, _)| Some((file, self.chart_of(file)?)));
+            let deploying =
+                templates.filter(|(file, _)| is_gitops(sources, *file) && !self.is_excluded(*file));
+            deploying.map(|(_, dir)| outermost(sources, dir).to_owned()).collect()
+        })
+    }
+
     /// The directories whose kustomization is not a component, in order.
     pub(crate) fn roots(&self) -> impl Iterator<Item = &'a str> + '_ {
         self.kustomizations.iter().filter(|(_, it)| !it.component).map(|(dir, _)| *dir)
@@ -411,6 +431,27 @@ fn may_be_here(node: &Node, dir: &str) -> bool {
 pub(crate) fn chart_around<'p>(sources: &Sources, path: &'p str) -> Option<&'p str> {
     let mut dirs = path.rmatch_indices('/').map(|(at, _)| &path[..at]).chain([""]);
     dirs.find(|it| sources.is_chart(it))
+}
+
+/// The chart that the one in `dir` is part of, by lying in its `charts/`; else itself.
+pub(crate) fn outermost<'d>(sources: &Sources, dir: &'d str) -> &'d str {
+    let folder = source::parent(dir);
+    let above = source::parent(folder);
+    if source::file_name(folder) == "charts" && sources.is_chart(above) {
+        return outermost(sources, above);
+    }
+    dir
+}
+
+/// Whether a file holds objects that install or connect something: Applications, HelmReleases,
+/// Kustomizations.
+pub(crate) fn is_gitops(sources: &Sources, file: FileId) -> bool {
+    let Text::Utf8(text) = sources.load(file) else { return false };
+    is_yaml(&sources[file].path)
+        && ["fluxcd.io/", "argoproj.io/", "cattle.io/"].iter().any(|it| text.contains(it))
+        && ["Application", "ApplicationSet", "HelmRelease", "HelmChart", "Kustomization"]
+            .iter()
+            .any(|kind| text.contains(&format!("kind: {kind}")))
 }
 
 /// Whether `node` is an object that says what Argo CD deploys.

@@ -22,41 +22,32 @@ use self::{
     values::{ShellArgument, ShellFrame, ShellScope, ShellVariables},
 };
 use crate::{
+    literals::Literals,
     problem::Problem,
     relevance::is_script,
     resolve::{
         bounds::Held,
         command,
         context::Context,
-        environment::{EntryKind, Release},
+        environment::{EntryKind, Environment, Release},
         install::{Discovery, Reached},
-        layout::Layout,
+        layout::{self, Layout},
+        prepared,
     },
-    source::{self, FileId, Relevance, Span},
+    source::{self, FileId, Relevance, Sources, Span},
     tree::{Node, Origin, Via},
 };
 
 /// The environments of scripts that install something of ours.
 pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discovery {
     let mut found = Discovery::default();
-    // As a command names it: its last two directories, or the only one from here.
-    let named = |dir: &str| match source::parent(dir) {
-        "" => format!("./{dir}"),
-        above => format!("{}/{}", source::file_name(above), source::file_name(dir)),
-    };
-    let charts: Vec<String> = layout.own_charts().into_iter().map(named).collect();
+    let charts = NamedCharts::new(layout);
     let mut held = Held::default();
     for (file, source) in context.sources.iter() {
         let apart = layout.is_excluded(file) || command::is_aside(&source.path);
-        // What a chart of the repository says its installer need not say.
-        let names_chart = || {
-            is_script(&source.path) && {
-                let text = context.sources.text(file);
-                charts.iter().any(|it| text.contains(&**it))
-            }
-        };
-        let speaks = matches!(source.relevance, Relevance::Script | Relevance::Subject);
-        if apart || !(speaks || !charts.is_empty() && names_chart()) {
+        let speaks = matches!(source.relevance, Relevance::Script | Relevance::Subject)
+            || is_script(&source.path) && charts.are_told_in(context.sources, file);
+        if apart || !(speaks || charts.may_be_in(context.sources, file)) {
             continue;
         }
         if held.is_full() {
@@ -66,7 +57,13 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
             continue;
         }
         let mut add = |sessions: Vec<Session<'_>>| {
-            for (environment, reached) in build::together(&source.path, sessions) {
+            for (mut environment, reached) in build::together(&source.path, sessions) {
+                let is_ours = |it: &FileId| context.sources[*it].relevance == Relevance::Subject;
+                environment.aside = !speaks && !reached.files.iter().any(is_ours);
+                // A word may mean anything else.
+                if !speaks && !charts.are_installed_by(&environment) {
+                    continue;
+                }
                 // What is applied where it lies is judged there.
                 let empty = environment.objects.is_empty() && environment.releases.is_empty();
                 if empty && environment.problems.is_empty() {
@@ -91,6 +88,60 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         }
     }
     found
+}
+
+/// The charts of the repository that say what their installers need not say, as commands name them.
+struct NamedCharts {
+    /// Those that speak of our subject, by their last two directories, or the only one from here.
+    told: Option<Literals>,
+    /// These and those that make others deploy something, by the ends of their paths.
+    all: Option<Literals>,
+    dirs: BTreeSet<String>,
+}
+
+impl NamedCharts {
+    fn new(layout: &Layout<'_>) -> Self {
+        let named = |dir: &str| match source::parent(dir) {
+            "" => format!("./{dir}"),
+            above => format!("{}/{}", source::file_name(above), source::file_name(dir)),
+        };
+        let own = layout.own_charts();
+        let told: Vec<String> = own.iter().copied().map(named).collect();
+        let dirs = own.iter().map(|it| (*it).to_owned());
+        let dirs: BTreeSet<String> =
+            dirs.chain(layout.deploying_charts().iter().cloned()).collect();
+        let names: BTreeSet<&str> = dirs.iter().map(|it| source::file_name(it)).collect();
+        let before = |name: &&str| [' ', '/', '"', '\''].map(|it| format!("{it}{name}"));
+        let all: Vec<String> = names.iter().filter(|it| !it.is_empty()).flat_map(before).collect();
+        Self { told: literals(&told), all: literals(&all), dirs }
+    }
+
+    /// Whether a file names one that speaks of our subject, whatever it does with it.
+    fn are_told_in(&self, sources: &Sources, file: FileId) -> bool {
+        self.told.as_ref().is_some_and(|it| it.are_in(sources.text(file)))
+    }
+
+    /// Whether an environment has one.
+    fn are_installed_by(&self, environment: &Environment) -> bool {
+        let mut dirs = environment.releases.iter().filter_map(|it| it.directory.as_ref());
+        dirs.any(|it| self.dirs.contains(it))
+    }
+
+    /// Whether a file may install one: it runs Helm, and has such a word.
+    fn may_be_in(&self, sources: &Sources, file: FileId) -> bool {
+        self.all.as_ref().is_some_and(|it| {
+            let path = &sources[file].path;
+            (prepared::runs_commands(path) || ansible::may_be_tasks(path))
+                && layout::is_text(sources, file)
+                && sources.text(file).contains("helm")
+                && it.are_in(sources.text(file))
+        })
+    }
+}
+
+fn literals(words: &[String]) -> Option<Literals> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    (!words.is_empty()).then(|| Literals::new(&[&words]))
 }
 
 /// What a file or a pipe holds.

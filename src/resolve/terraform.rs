@@ -38,7 +38,7 @@ use crate::{
     resolve::{
         bounds::Held,
         context::Context,
-        environment::{EntryKind, Environment, Object, Unit},
+        environment::{EntryKind, Environment, Object, Release, Unit},
         install::{Caller, Discovery},
         layout::Layout,
         names::environment_dir,
@@ -47,11 +47,16 @@ use crate::{
     tree::{Node, Origin, Reason},
 };
 
-/// The directories of modules that name a chart of the repository which concerns us.
-fn installing<'a>(sources: &'a Sources, layout: &Layout<'_>) -> BTreeSet<&'a str> {
-    let charts = layout.own_charts();
-    let names: Vec<String> =
-        charts.into_iter().map(|it| format!("/{}\"", source::file_name(it))).collect();
+/// The directories of modules that name one of these charts of the repository.
+fn installing<'a, 'c>(
+    sources: &'a Sources,
+    layout: &Layout<'_>,
+    charts: impl Iterator<Item = &'c str>,
+) -> BTreeSet<&'a str> {
+    let names: Vec<String> = charts.map(|it| format!("/{}\"", source::file_name(it))).collect();
+    if names.is_empty() {
+        return BTreeSet::new();
+    }
     let code =
         code_in(sources, layout).filter(|(_, it)| sources[*it].relevance == Relevance::Plumbing);
     let names = |file: FileId| names.iter().any(|it| sources.text(file).contains(&**it));
@@ -105,8 +110,13 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     }
     let mut subjects = dirs(Relevance::Subject);
     subjects.extend(lists.keys().map(|it| &**it));
-    subjects.extend(installing(context.sources, layout));
+    subjects.extend(installing(context.sources, layout, layout.own_charts().into_iter()));
     let subjects = modules(context.sources, subjects);
+    // What these charts deploy decides whether they concern us.
+    let charts = layout.deploying_charts().iter().map(String::as_str);
+    let deploying = installing(context.sources, layout, charts);
+    let mut deploying = modules(context.sources, deploying);
+    deploying.retain(|dir, _| !subjects.contains_key(dir));
     // What calls them need not name our subject either.
     let code = Code::new(context.sources, all);
     let mut roots = Roots {
@@ -118,7 +128,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         held: Held::default(),
     };
     let lent = lent(context.sources);
-    for module in subjects.values() {
+    for module in subjects.values().chain(deploying.values()) {
         if !lent.contains(&*module.dir) || code.is_called(module) {
             roots.add(module, &code);
         }
@@ -140,7 +150,22 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         let more: Vec<_> = callers.iter().filter_map(|it| aliased.get(it)).flatten().collect();
         callers.extend(more.into_iter().cloned());
     }
-    found.environments.extend(environments.into_values());
+    let speaks =
+        |file: &FileId| !deploying.contains_key(source::parent(&context.sources[*file].path));
+    let is_ours = |it: &Node| {
+        let file = it.origin.written_at().map(|it| it.file);
+        file.is_some_and(|it| context.sources[it].relevance == Relevance::Subject)
+    };
+    let values_are_ours = |it: &Release| it.values.walk().any(is_ours);
+    let is_about_it = |it: &Environment| {
+        it.files.is_empty()
+            || it.files.iter().any(speaks)
+            || it.releases.iter().any(values_are_ours)
+    };
+    found.environments.extend(environments.into_values().map(|mut it| {
+        it.aside = !is_about_it(&it);
+        it
+    }));
     found
 }
 

@@ -117,9 +117,9 @@ pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Ve
             environments.push(environment);
         }
     }
-    let is_ours = |it: &Release| it.family.is_some() || is_named_in(&it.chart);
     environments.retain(|it| {
-        !(it.objects.is_empty() && it.problems.is_empty()) || it.releases.iter().any(is_ours)
+        !(it.objects.is_empty() && it.problems.is_empty())
+            || it.releases.iter().any(Release::is_ours)
     });
     environments
 }
@@ -143,16 +143,6 @@ fn is_for_chart(sources: &Sources, dir: &str, file: FileId) -> bool {
     sources[file].relevance == Relevance::Subject
         && nearest == dir
         && !matches!(inner, "templates" | "crds")
-}
-
-/// The chart that the one in `dir` is part of, by lying in its `charts/`; else itself.
-pub(super) fn outermost<'d>(sources: &Sources, dir: &'d str) -> &'d str {
-    let folder = source::parent(dir);
-    let above = source::parent(folder);
-    if source::file_name(folder) == "charts" && sources.is_chart(above) {
-        return outermost(sources, above);
-    }
-    dir
 }
 
 /// The environments in which somebody installs the chart in `dir`, for what its templates make other

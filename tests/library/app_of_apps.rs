@@ -57,3 +57,93 @@ spec:
     assert_eq!(of("directories: [{path: 'system/*'}, {path: 'apps/*'}]"), alone);
     assert_eq!(of("directories: [{path: '*/*'}]"), alone);
 }
+
+/// A chart in `DIR` that makes an Application of each of its values.
+const ROOT: &str = "
+//- DIR/Chart.yaml
+{name: root, version: 0.0.0}
+//- DIR/values.yaml
+repo: https://example.org/own.git
+system: {metricsServer: {deploy: true}, other: {deploy: false}}
+//- DIR/templates/all.yaml
+{{- range $name, $it := .Values.system }}
+{{- if $it.deploy }}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: {{ kebabcase $name }}, namespace: argocd}
+spec:
+  source: {repoURL: {{ $.Values.repo }}, path: system/{{ kebabcase $name }}}
+  destination: {name: in-cluster, namespace: kube-system}
+{{- end }}
+{{- end }}
+";
+
+#[test]
+fn who_installs_a_chart_need_not_say_what_its_applications_bring() {
+    let of = |dir: &str, installer: &str| {
+        servers(&format!("{WRAPPER}{}{installer}\n", ROOT.replace("DIR", dir)))
+    };
+    for (dir, installer, name) in [
+        ("boot/root", "", "boot/root"),
+        ("root", "//- up.sh\nhelm template root root | kubectl apply -f -", "up.sh"),
+        ("boot/root", "//- up.sh\ncd boot/root && helm upgrade -i root .", "up.sh"),
+        ("boot/root", "//- Makefile\nup:\n\thelm upgrade -i root \"boot/root\"", "Makefile"),
+        (
+            "root",
+            "//- .github/workflows/up.yaml\njobs: {up: {steps: [{run: helm upgrade -i root ./root}]}}",
+            ".github/workflows/up.yaml",
+        ),
+        (
+            "boot/root",
+            "//- setup/helmfile.yaml\nreleases: [{name: root, chart: ../boot/root}]",
+            "default",
+        ),
+        (
+            "boot/root",
+            "//- infra/main.tf\nresource \"helm_release\" \"root\" {\n  name = \"root\"
+  chart = \"${path.module}/../boot/root\"\n}",
+            "infra",
+        ),
+        (
+            "boot/root",
+            "//- roles/argo/tasks/main.yml\n- name: root
+  kubernetes.core.helm: {name: root, chart_ref: boot/root, release_namespace: argocd}",
+            "roles/argo/tasks/main.yml",
+        ),
+    ] {
+        assert_eq!(of(dir, installer), [format!("{name}: v0.7.2 2")], "{installer}");
+    }
+}
+
+#[test]
+fn what_charts_deploy_that_bring_nothing_of_ours_is_no_environment() {
+    let root = ROOT.replace("DIR", "root").replace("metricsServer", "somethingElse");
+    for installer in [
+        "",
+        "//- up.sh\nhelm upgrade -i root ./root",
+        "//- helmfile.yaml
+releases: [{name: root, chart: ./root}]",
+    ] {
+        let files = format!(
+            "{WRAPPER}{root}//- system/something-else/cm.yaml\nkind: ConfigMap\n{installer}\n"
+        );
+        let (environments, _) = analyze(&fixture(&files), &Config::default());
+        let names: Vec<&str> = environments.iter().map(|it| &*it.name).collect();
+        assert_eq!(names, ["system/metrics-server"], "{installer}");
+    }
+}
+
+#[test]
+fn charts_that_deploy_each_other_are_one_environment() {
+    let argo = "//- argo/Chart.yaml\n{name: argo, version: 0.0.0}\n//- argo/templates/root.yaml
+apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: root, namespace: argocd}
+spec:\n  source: {repoURL: 'https://example.org/own.git', path: root}
+  destination: {name: in-cluster, namespace: argocd}\n";
+    let root = ROOT.replace("DIR", "root");
+    assert_eq!(servers(&format!("{WRAPPER}{root}{argo}")), ["argo: v0.7.2 2"]);
+    let root = root.replace("root/", "a/").replace("path: root", "path: a");
+    let argo = argo.replace("path: root", "path: a").replace("argo/", "b/");
+    // What starts the other one starts, whichever is the first.
+    assert_eq!(servers(&format!("{WRAPPER}{root}{argo}")), ["b: v0.7.2 2"]);
+}

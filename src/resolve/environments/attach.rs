@@ -17,8 +17,8 @@ use crate::{
         context::Context,
         environment::{EntryKind, Environment, Object, UNNAMED},
         helm,
-        install::{self, Called},
-        installers::Installers,
+        install::{self, Called, Reached},
+        installers::{self, Installers},
         layout::{self, Layout},
         names::{environment_of, environment_of_dir, environment_or_unnamed, settings_for},
         values_file::{self, Unread},
@@ -165,6 +165,8 @@ struct LooseFiles<'a> {
     scaling: BTreeSet<&'a str>,
     /// The directories of charts that make other installers deploy something.
     deploying: BTreeSet<&'a str>,
+    /// Whether there are any files, also such as count with what they belong to.
+    is_some: bool,
     /// Values files.
     values: Vec<FileId>,
     /// Manifests, and what else tells of a cluster.
@@ -182,7 +184,7 @@ fn loose_files<'a>(
     let scaling = sources.iter().filter(|(_, it)| it.relevance == Relevance::Scaling);
     let scaling = scaling.filter(unreached);
     let charts = scaling.filter_map(|(file, _)| layout.chart_of(file));
-    found.scaling.extend(charts.map(|it| values_file::outermost(sources, it)));
+    found.scaling.extend(charts.map(|it| layout::outermost(sources, it)));
     let is_loose = |(file, source): &(FileId, &Source)| {
         (source.relevance == Relevance::Subject || layout.charts_of(*file).next().is_some())
             && !layout.is_excluded(*file)
@@ -201,6 +203,7 @@ fn loose_files<'a>(
         .filter(unreached)
         .map(|(file, _)| (file, layout.chart_of(file).or_else(|| linked.get(&file).copied())))
         .collect();
+    found.is_some = !loose.is_empty();
     let parsed = loose.iter().filter(|(_, chart)| chart.is_none()).map(|(file, _)| *file);
     parse_loose(sources, parsed);
     for (file, chart) in loose {
@@ -208,26 +211,26 @@ fn loose_files<'a>(
         let name = source::file_name(&source.path);
         if let Some(dir) = chart {
             if helm::template_of_it(sources, file).is_some() {
-                found.charts.insert(values_file::outermost(sources, dir));
+                found.charts.insert(layout::outermost(sources, dir));
             }
-            if helm::is_gitops(context, file) {
+            if layout::is_gitops(sources, file) {
                 found.deploying.insert(dir);
             }
         } else if name == "Chart.yaml" || values_file::lists_charts(sources, &source.path) {
-            found.charts.insert(values_file::outermost(sources, source::parent(&source.path)));
+            found.charts.insert(layout::outermost(sources, source::parent(&source.path)));
         } else if values_file::is_charts_own(sources, &source.path) {
             // What it says counts with its chart, which may be for what is packed in it.
             let dir = source::parent(&source.path);
             let parts = source::join(dir, "charts").unwrap_or_default();
             if sources.below(&parts).any(|it| source::extension(&sources[it].path) == "tgz") {
-                found.charts.insert(values_file::outermost(sources, dir));
+                found.charts.insert(layout::outermost(sources, dir));
             }
         } else if layout::is_kustomization(&source.path) || name == crate::config::FILE {
             // What these say counts with what they belong to.
         } else if values_file::is_values(sources, file) {
             found.values.push(file);
         } else if let Some(dir) = printed_by(sources, &source.path) {
-            found.charts.insert(values_file::outermost(sources, dir));
+            found.charts.insert(layout::outermost(sources, dir));
         } else {
             found.others.push(file);
         }
@@ -267,24 +270,64 @@ pub(super) fn charts_of_applications(
     let applied: BTreeSet<&str> =
         found.others.iter().flat_map(|it| layout.charts_of(*it)).collect();
     let mut installed = values_file::installed(sources, environments);
-    for dir in found.deploying.difference(&applied) {
+    let mut charts: Vec<DeployingChart<'_>> = Vec::new();
+    let mut held = Held::default();
+    // What speaks of our subject and is read by nobody is perhaps what others of these deploy.
+    let silent = layout.deploying_charts().iter().filter(|dir| {
+        let file = sources.find_from(dir, "Chart.yaml").filter(|_| found.is_some);
+        file.is_some_and(|it| !values_file::is_for_no_cluster(context, &sources[it].path))
+    });
+    let silent: BTreeSet<&str> = silent.map(String::as_str).collect();
+    for dir in found.deploying.union(&silent).filter(|it| !applied.contains(*it)) {
         if installed.contains(*dir) {
             continue;
         }
-        let mut dirs = BTreeSet::new();
+        let mut chart = DeployingChart { dir, ..DeployingChart::default() };
         for environment in values_file::deploying(context, dir) {
-            let more = installers.deploy(environment, environments);
-            reached.extend(more.files);
-            dirs.extend(more.dirs);
+            if held.is_full() {
+                let (name, at) = (&environment.name, &environment.entry.origin);
+                chart.environments.push(Held::left_out(name, EntryKind::Values, at));
+                break;
+            }
+            let aside = !found.deploying.contains(dir);
+            let environment = Environment { aside, ..environment };
+            let before = chart.environments.len();
+            let more = installers.deploy(environment, &mut chart.environments);
+            chart.environments.iter().skip(before).for_each(|it| held.add(it));
+            chart.reached.files.extend(more.files);
+            chart.reached.dirs.extend(more.dirs);
         }
-        // An overlay that it has built is part of that.
-        environments.retain(|it| {
-            let file = it.entry.origin.written_at().map(|it| it.file);
-            let dir = file.map(|file| source::parent(&sources[file].path));
-            it.entry.kind != EntryKind::Kustomization || !dir.is_some_and(|it| dirs.contains(it))
-        });
-        installed = values_file::installed(sources, environments);
+        if chart.environments.iter().all(|it| it.aside) {
+            continue;
+        }
+        chart.installed = values_file::installed(sources, &chart.environments);
+        installed.extend(chart.installed.iter().cloned());
+        // What a later one deploys is no start.
+        charts.retain(|it| !chart.installed.contains(it.dir));
+        charts.push(chart);
     }
+    let mut dirs = BTreeSet::new();
+    for chart in charts {
+        reached.extend(chart.reached.files);
+        dirs.extend(chart.reached.dirs);
+        chart.environments.into_iter().for_each(|it| installers::join(environments, it));
+    }
+    // An overlay that one has built is part of that.
+    environments.retain(|it| {
+        let file = it.entry.origin.written_at().map(|it| it.file);
+        let dir = file.map(|file| source::parent(&sources[file].path));
+        it.entry.kind != EntryKind::Kustomization || !dir.is_some_and(|it| dirs.contains(it))
+    });
+}
+
+/// A chart that makes other installers deploy something, and what that comes to.
+#[derive(Default)]
+struct DeployingChart<'a> {
+    dir: &'a str,
+    environments: Vec<Environment>,
+    reached: Reached,
+    /// The directories of the charts that these install.
+    installed: BTreeSet<String>,
 }
 
 /// Adds the environments of charts in directories that no environment installs from.

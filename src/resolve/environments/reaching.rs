@@ -8,7 +8,6 @@ use crate::{
     data::kinds::AUTOSCALERS,
     resolve::{
         context::Context,
-        helm,
         installers::Installers,
         layout::{self, Layout},
     },
@@ -26,7 +25,7 @@ pub(super) fn leave(
 ) -> bool {
     let sources = context.sources;
     // What the templates of charts make others deploy is only known once they are rendered.
-    let deploys = |file| layout.chart_of(file).is_some() && helm::is_gitops(context, file);
+    let deploys = |file| layout.chart_of(file).is_some() && layout::is_gitops(sources, file);
     let is_certain = !files.is_empty()
         && files.iter().all(|it| is_plain(layout, sources, *it))
         && installers.reached().files.is_disjoint(files)

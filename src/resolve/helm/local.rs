@@ -28,7 +28,7 @@ use crate::{
         layout,
     },
     scalar::Dialect,
-    source::{self, FileId, Relevance, Sources, Span, Text},
+    source::{self, FileId, Relevance, Sources, Span},
     tree::{Map, Node, Origin, Via},
 };
 
@@ -115,18 +115,7 @@ fn render(
 /// HelmReleases, Kustomizations.
 pub(crate) fn deploys(context: &Context<'_>, dir: &str) -> bool {
     let templates = in_chart(dir, "templates");
-    context.sources.sees_below(&templates, |it| is_gitops(context, it))
-}
-
-/// Whether a file holds objects that install or connect something.
-pub(crate) fn is_gitops(context: &Context<'_>, file: FileId) -> bool {
-    let sources = context.sources;
-    let Text::Utf8(text) = sources.load(file) else { return false };
-    layout::is_yaml(&sources[file].path)
-        && ["fluxcd.io/", "argoproj.io/", "cattle.io/"].iter().any(|it| text.contains(it))
-        && ["Application", "ApplicationSet", "HelmRelease", "HelmChart", "Kustomization"]
-            .iter()
-            .any(|kind| text.contains(&format!("kind: {kind}")))
+    context.sources.sees_below(&templates, |it| layout::is_gitops(context.sources, it))
 }
 
 /// Whether anything in the chart in `dir` may be what we judge, or lead to it.

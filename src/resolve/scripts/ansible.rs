@@ -82,6 +82,16 @@ pub(super) fn tasks(sources: &Sources, file: FileId) -> &[Node] {
     root.map(Node::items).filter(|it| it.first().is_some_and(is_task)).unwrap_or_default()
 }
 
+/// Whether the file at `path` may hold tasks, by where these lie
+/// (<https://docs.ansible.com/ansible/latest/tips_tricks/sample_setup.html>).
+pub(super) fn may_be_tasks(path: &str) -> bool {
+    let is_place = |it: &str| {
+        ["ansible", "playbook", "tasks", "handlers", "roles"].iter().any(|word| it.contains(word))
+    };
+    layout::is_yaml(path)
+        && (path.split('/').any(is_place) || source::file_name(path) == "site.yml")
+}
+
 /// Whether `text` is one document and starts, after comments, with what a list cannot start with: a name
 /// or a quote.
 fn starts_with_key(text: &str) -> bool {
