@@ -37,12 +37,19 @@ struct Clusters<'a> {
     references: Vec<(&'a str, &'a str)>,
     /// The names of objects that some object means.
     meant: BTreeSet<&'a str>,
+    /// The names of control planes that a cluster takes as they are.
+    whole: BTreeSet<&'a str>,
 }
 
 impl<'a> Clusters<'a> {
     fn new(input: &'a Input<'_>, platform: &'a mut Platform) -> Self {
         let meant = input.documents.iter().flat_map(|it| meant(it.node)).collect();
-        let mut all = Self { input, platform, names: Vec::new(), references: Vec::new(), meant };
+        let is_whole =
+            |it: &&InputDocument<'_>| it.kind() == "KubeadmControlPlane" && !is_in_part(it);
+        let whole = input.documents.iter().filter(is_whole);
+        let whole = whole.map(|it| it.node.object_name()).collect();
+        let (names, references) = (Vec::new(), Vec::new());
+        let mut all = Self { input, platform, names, references, meant, whole };
         for document in input.group("cluster.x-k8s.io") {
             let node = document.node;
             let name = node.object_name();
@@ -106,10 +113,17 @@ impl<'a> Clusters<'a> {
         }
     }
 
-    /// Whether an object is a part that another one is patched with, since nothing means it and it
-    /// makes no machines of its own; or is there because a managed control plane wants one.
+    /// Whether an object is a part that another one is patched with, since it is no whole one, and that is
+    /// here or it says nothing of its nodes, or since nothing means it and it makes no machines of its own; or
+    /// is there because a managed control plane wants one.
     fn makes_no_node(&self, document: &InputDocument<'_>) -> bool {
         let node = document.node;
+        let name = node.object_name();
+        let is_bare =
+            matches!(node.look("spec.kubeadmConfigSpec"), Ok(None)) && !self.meant.contains(name);
+        if is_in_part(document) && (is_bare || self.whole.contains(name)) {
+            return true;
+        }
         let spec = match document.kind() {
             "KubeadmControlPlane" | "KubeadmConfig" => node.get("spec"),
             "KubeadmControlPlaneTemplate" | "KubeadmConfigTemplate" | "TalosConfigTemplate" => {
@@ -209,6 +223,16 @@ impl<'a> Clusters<'a> {
             self.platform.pool(&cluster, count);
         }
     }
+}
+
+/// Whether a control plane certainly lacks what its CRD requires: `version`, and `machineTemplate` of
+/// `KubeadmControlPlaneSpec` (`api/controlplane/kubeadm`, from `v1beta1` on; `infrastructureTemplate`
+/// before). No cluster takes one that does.
+fn is_in_part(document: &InputDocument<'_>) -> bool {
+    let lacks = |path: &str| matches!(document.node.look(path), Ok(None));
+    document.kind() == "KubeadmControlPlane"
+        && (lacks("spec.version")
+            || lacks("spec.machineTemplate") && lacks("spec.infrastructureTemplate"))
 }
 
 /// The names of the objects that a Cluster, its class or a group of machines means.
@@ -343,5 +367,52 @@ mod tests {
         assert_eq!(with("{}", "KubeadmControlPlaneTemplate"), 3);
         assert_eq!(with("{}", "GCPManagedControlPlaneTemplate"), 0);
         assert_eq!(with("{joinConfiguration: {}}", "GCPManagedControlPlaneTemplate"), 1);
+    }
+
+    #[test]
+    fn what_no_cluster_takes_is_the_text_of_a_patch() {
+        let told = |files: &str| {
+            let (_, clusters) = analyze(&fixture(files), &Config::default());
+            let nodes = clusters.iter().map(|it| it.nodes.value().map_or(0, |it| it.min));
+            let kubelets = clusters.iter().map(|it| it.kubelets.len());
+            (kubelets.sum::<usize>(), nodes.sum::<u64>())
+        };
+        let control_plane = "
+            //- cp.yaml
+            apiVersion: controlplane.cluster.x-k8s.io/v1beta1
+            kind: KubeadmControlPlane
+            metadata: {name: cp, labels: {cluster.x-k8s.io/cluster-name: a}}
+            spec: {replicas: 1, version: v1.33.0, machineTemplate: {}, kubeadmConfigSpec: {}}
+            ---
+            apiVersion: cluster.x-k8s.io/v1beta1
+            kind: MachineDeployment
+            metadata: {name: workers}
+            spec: {replicas: 2, clusterName: a, template: {}}
+        ";
+        let cluster = "
+            ---
+            apiVersion: cluster.x-k8s.io/v1beta1
+            kind: Cluster
+            metadata: {name: a}
+            spec: {controlPlaneRef: {name: cp}}
+        ";
+        let patch = |spec: &str| {
+            format!(
+                "
+            //- patches/cp.yaml
+            apiVersion: controlplane.cluster.x-k8s.io/v1beta1
+            kind: KubeadmControlPlane
+            metadata: {{name: cp}}
+            spec: {{{spec}}}
+        "
+            )
+        };
+        let replicas = patch("replicas: 3");
+        let place = patch("machineTemplate: {}");
+        for patch in ["", &replicas, &place] {
+            assert_eq!(told(&format!("{control_plane}{patch}")), (1, 3), "{patch}");
+            assert_eq!(told(&format!("{control_plane}{cluster}{patch}")), (1, 3), "{patch}");
+        }
+        assert_eq!(told(&replicas), (0, 0));
     }
 }
