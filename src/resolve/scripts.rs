@@ -242,6 +242,8 @@ struct Session<'a> {
     functions: BTreeMap<String, ShellFunction>,
     /// Whether some command is called by a name that nobody can tell.
     calls_any: bool,
+    /// What the function that is being called reads.
+    input: CommandOutput,
     /// How many functions are being called and files sourced, and how many commands were run.
     calls: usize,
     sources: usize,
@@ -288,6 +290,7 @@ impl<'a> Session<'a> {
             local: None,
             functions: BTreeMap::new(),
             calls_any: false,
+            input: CommandOutput::Unknown,
             calls: 0,
             sources: 0,
             ran: 0,
@@ -654,6 +657,18 @@ spec: {template: {spec: {containers: [{name: metrics-server, args: [--cert-dir=/
         assert_eq!(found(format!("all() {{ {call}\n}}; \"$1\"")), expected);
         assert_eq!(found(format!("all() {{ {call}\n}}; case $1 in x) all;; esac")), expected);
         assert_eq!(found("up metrics-server 3.12.2".to_owned()), NOTHING);
+    }
+
+    #[test]
+    fn a_function_reads_what_is_given_to_its_call() {
+        let template = HELM.replace("upgrade -i", "template");
+        let function = "k() { echo $1; kubectl --context a \"$@\"; }; all() { k \"$@\"; }";
+        for call in ["k apply -f -", "retry 3 k apply -f -", "all apply -f -"] {
+            let script = format!("\n//- a.sh\n{function}\n{template} {INSECURE} | {call}\n");
+            assert_eq!(findings(&script), ["kubelet-insecure-tls a.sh:2"], "{call}");
+        }
+        let file = format!("\n//- a.sh\n{function}\n{template} {INSECURE}\nk apply -f -\n");
+        assert_eq!(findings(&file), NOTHING);
     }
 
     #[test]

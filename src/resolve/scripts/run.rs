@@ -107,7 +107,8 @@ impl Session<'_> {
             let input = match (&command.document, command.piped) {
                 (Some((document, filled)), _) => self.document(code, document, *filled),
                 (None, true) => output,
-                (None, false) => CommandOutput::Unknown,
+                // In a function, what its call reads.
+                (None, false) => self.input.clone(),
             };
             if !command.piped {
                 self.at.clear();
@@ -175,8 +176,8 @@ impl Session<'_> {
         }
     }
 
-    /// Calls the function `name`, if there is one that does not run already.
-    fn call(&mut self, name: &str, arguments: &[ShellArgument]) -> bool {
+    /// Calls the function `name`, which reads `input`, if there is one that does not run already.
+    fn call(&mut self, name: &str, arguments: &[ShellArgument], input: &CommandOutput) -> bool {
         let Some(function) = self.functions.get_mut(name) else { return false };
         function.is_called = true;
         let body = std::mem::take(&mut function.body);
@@ -187,10 +188,11 @@ impl Session<'_> {
             };
             let frame = std::mem::replace(&mut self.scope.frame, frame);
             let around = std::mem::replace(&mut self.around, self.branch.clone());
+            let input = std::mem::replace(&mut self.input, input.clone());
             self.calls += 1;
             self.sequence(&body);
             self.calls -= 1;
-            (self.scope.frame, self.around) = (frame, around);
+            (self.scope.frame, self.around, self.input) = (frame, around, input);
         }
         if let Some(function) = self.functions.get_mut(name) {
             function.body = body;
@@ -305,7 +307,7 @@ impl Session<'_> {
             }
             "curl" | "wget" => return self.fetch(program, arguments),
             "echo" | "ls" | "test" | "[" | "[[" | "grep" | "rm" => {}
-            _ if self.call(program, arguments) => {}
+            _ if self.call(program, arguments, &input) => {}
             _ => {
                 // What else names a file may change it, and what names a function may call it.
                 words().for_each(|it| self.touch(it));
@@ -315,7 +317,7 @@ impl Session<'_> {
                 if let Some(at) = arguments.iter().position(is_function)
                     && let Some(name) = arguments[at].text()
                 {
-                    self.call(name, &arguments[at + 1..]);
+                    self.call(name, &arguments[at + 1..], &input);
                 }
             }
         }
