@@ -110,7 +110,14 @@ pub(crate) fn resolve_for(
     } else {
         reached.extend(more.files);
         let reached = &mut reached;
-        attach::charts_of_applications(context, &layout, &installers, reached, &mut environments);
+        attach::charts_of_applications(
+            context,
+            &layout,
+            &installers,
+            reached,
+            &unread,
+            &mut environments,
+        );
         attach::loose(context, &layout, &installers, reached, &unread, &mut environments);
     }
     selected::apart(context, &mut environments);

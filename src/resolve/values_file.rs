@@ -73,7 +73,7 @@ pub(super) fn environment(
 
 /// The environments of the chart in `dir`, which nothing installs: the chart with its own values,
 /// and with those of each values file beside or below it that has some for metrics-server, such as
-/// `values-prod.yaml`.
+/// `values-prod.yaml`. Where it has none of its own, no cluster runs it with nothing.
 pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Vec<Environment> {
     let sources = context.sources;
     let Some(file) = sources.find_from(dir, "Chart.yaml") else { return Vec::new() };
@@ -117,11 +117,25 @@ pub(super) fn chart(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Ve
             environments.push(environment);
         }
     }
+    let is_beside = |it: &Environment| {
+        let file = it.entry.origin.written_at().map(|it| it.file);
+        file.is_some_and(|it| source::parent(&sources[it].path) == dir)
+    };
+    if environments.iter().skip(1).any(is_beside) && has_no_values(sources, dir) {
+        environments.remove(0);
+    }
     environments.retain(|it| {
         !(it.objects.is_empty() && it.problems.is_empty())
             || it.releases.iter().any(Release::is_ours)
     });
     environments
+}
+
+/// Whether the chart in `dir` has no values of its own.
+fn has_no_values(sources: &Sources, dir: &str) -> bool {
+    let file = sources.find_from(dir, "values.yaml");
+    let root = file.and_then(|it| sources.documents(it, Dialect::Sigs).roots().next());
+    root.is_none_or(|it| it.is_null() || it.as_map().is_some_and(Map::is_empty))
 }
 
 /// Whether `file` may hold values for the chart in `dir`: it is called so and lies beside it, or it
@@ -146,8 +160,8 @@ fn is_for_chart(sources: &Sources, dir: &str, file: FileId) -> bool {
 }
 
 /// The environments in which somebody installs the chart in `dir`, for what its templates make other
-/// installers deploy: with its own values, and with those of each values file beside it.
-pub(super) fn deploying(context: &Context<'_>, dir: &str) -> Vec<Environment> {
+/// installers deploy: with its own values, and with those of each values file beside it, as in [`chart`].
+pub(super) fn deploying(context: &Context<'_>, unread: &Unread<'_>, dir: &str) -> Vec<Environment> {
     let sources = context.sources;
     let Some(file) = sources.find_from(dir, "Chart.yaml") else { return Vec::new() };
     let files = sources.below(dir).filter(|file| {
@@ -157,11 +171,16 @@ pub(super) fn deploying(context: &Context<'_>, dir: &str) -> Vec<Environment> {
         let root = sources.documents(file, Dialect::Sigs).roots().next()?;
         (root.as_map().is_some() && root.get("apiVersion").is_none()).then(|| (file, root.clone()))
     });
+    let values: Vec<(FileId, Node)> = values.collect();
     let own = (file, Node::new(Map::default(), Origin::start_of(file)));
+    let own = Some(own).filter(|_| values.is_empty() || !has_no_values(sources, dir));
     let keys = helm::keys(context, dir);
-    let chart = Some((dir, &*keys));
-    let all = std::iter::once(own).chain(values);
-    let environments = all.map(|(file, values)| install(context, file, chart, values, None));
+    let environments = own.into_iter().chain(values).map(|(file, values)| {
+        let (values, problem) = unread.hide(dir, values);
+        let mut environment = install(context, file, Some((dir, &keys)), values, None);
+        environment.problems.extend(problem);
+        environment
+    });
     environments.filter(|it| !it.objects.is_empty() || !it.problems.is_empty()).collect()
 }
 
@@ -437,6 +456,23 @@ mod tests {
         assert_eq!(found.collect::<Vec<_>>(), expected);
     }
 
+    #[test]
+    fn a_chart_without_values_of_its_own_is_installed_with_those_beside_it() {
+        let files = "
+            //- addons/Chart.yaml
+            ADDONS
+            //- addons/values-prod.yaml
+            metrics-server: {replicas: 2}
+        ";
+        let prod = "addons/values-prod.yaml";
+        let indent = " ".repeat(12);
+        let own =
+            |it: &str| names(&format!("{files}\n{indent}//- addons/values.yaml\n{indent}{it}\n"));
+        assert_eq!(names(files), [prod]);
+        assert_eq!(own("# see values-*.yaml"), [prod]);
+        assert_eq!(own("metrics-server: {}"), ["addons", prod]);
+    }
+
     /// The names of the environments of a repository with [`ADDONS`] in it.
     fn names(files: &str) -> Vec<String> {
         let sources = fixture_with(&[("ADDONS", ADDONS)], files);
@@ -495,7 +531,6 @@ dependencies:
         assert_eq!(
             names(&format!("{files}\n{by_name}")),
             [
-                "addons",
                 "addons/values-old.yaml",
                 "metrics-server/values.example.yaml",
                 "metrics-server/values.yaml"
@@ -521,7 +556,6 @@ dependencies:
                 "
             ),
             [
-                "addons",
                 "addons/values-prod.yaml",
                 "addons/values-test.yaml",
                 "addons/values/prod.yaml",

@@ -147,3 +147,30 @@ spec:\n  source: {repoURL: 'https://example.org/own.git', path: root}
     // What starts the other one starts, whichever is the first.
     assert_eq!(servers(&format!("{WRAPPER}{root}{argo}")), ["b: v0.7.2 2"]);
 }
+
+#[test]
+fn a_value_that_only_an_unread_command_gives_is_unknown() {
+    let of = |script: &str| {
+        servers(&format!(
+            "//- up.sh\n{script}\n//- charts/ms/Chart.yaml\n{{name: ms, version: 0.0.0}}
+//- charts/ms/templates/app.yaml
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {{name: metrics-server, namespace: argocd}}
+spec:
+  source: {{repoURL: 'https://kubernetes-sigs.github.io/metrics-server/', chart: metrics-server,
+    targetRevision: {{{{ .Values.version }}}}}}
+  destination: {{name: in-cluster, namespace: kube-system}}
+"
+        ))
+    };
+    let command = "helm template charts/ms --set version=3.12.2 | ";
+    assert_eq!(of(&format!("{command}kubectl apply -f -")), ["up.sh: v0.7.2 1"]);
+    assert_eq!(of(&format!("{command}./apply.py")), ["charts/ms: ? 1"]);
+}
+
+#[test]
+fn what_a_chart_without_values_of_its_own_deploys_has_those_beside_it() {
+    let root = ROOT.replace("DIR/values", "DIR/values-prod").replace("DIR", "root");
+    assert_eq!(servers(&format!("{WRAPPER}{root}")), ["root/values-prod.yaml: v0.7.2 2"]);
+}

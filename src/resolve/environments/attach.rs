@@ -262,6 +262,7 @@ pub(super) fn charts_of_applications(
     layout: &Layout<'_>,
     installers: &Installers<'_>,
     reached: &mut BTreeSet<FileId>,
+    unread: &[Origin],
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
@@ -269,6 +270,9 @@ pub(super) fn charts_of_applications(
     // Manifests that nothing refers to are applied all the same.
     let applied: BTreeSet<&str> =
         found.others.iter().flat_map(|it| layout.charts_of(*it)).collect();
+    let problems = environments.iter().flat_map(|it| &it.problems).map(|it| it.at.clone());
+    let problems: Vec<Origin> = problems.collect();
+    let unread = Unread::new(sources, unread.iter().chain(&problems));
     let mut installed = values_file::installed(sources, environments);
     let mut charts: Vec<DeployingChart<'_>> = Vec::new();
     let mut held = Held::default();
@@ -283,7 +287,7 @@ pub(super) fn charts_of_applications(
             continue;
         }
         let mut chart = DeployingChart { dir, ..DeployingChart::default() };
-        for environment in values_file::deploying(context, dir) {
+        for environment in values_file::deploying(context, &unread, dir) {
             if held.is_full() {
                 let (name, at) = (&environment.name, &environment.entry.origin);
                 chart.environments.push(Held::left_out(name, EntryKind::Values, at));
