@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry};
 use rayon::prelude::*;
 
 use crate::{
+    data::{subject::METRICS_API, words},
     problem::Problem,
     resolve::{
         argocd::repository::Repository,
@@ -128,8 +129,8 @@ impl<'a> Argo<'a> {
     }
 
     /// What the Applications `roots` deploy from the Argo CD of the cluster `home`; from that of
-    /// several clusters, taken apart by directory, else by name, file or line, when one Argo CD cannot
-    /// have all of it.
+    /// several clusters, taken apart by stage, directory, else by name, file or line, when one Argo CD
+    /// cannot have all of it.
     fn deployed(&self, home: &str, roots: &[&WrittenApplication<'_>]) -> Discovery {
         let mut deployment = Deployment::new(self, None);
         for (index, root) in roots.iter().enumerate() {
@@ -138,7 +139,13 @@ impl<'a> Argo<'a> {
             let place = Home { name, root: index, parked, ..Home::default() };
             deployment.open.push_back((root.node.clone(), place));
         }
-        let (mut found, unique) = deployment.run();
+        let (mut found, unique, servers) = deployment.run();
+        // Roots of several stages that bring a metrics-server each are of several clusters.
+        let places = servers.iter().map(|its| {
+            let places = its.iter().filter_map(|it| place_of(roots.get(*it)?.node));
+            places.collect::<BTreeSet<_>>().len()
+        });
+        let is_staged = unique && places.max().unwrap_or_default() > 1;
         let dir = |root: &WrittenApplication<'_>| {
             names::environment_dir(source::parent(&self.context.sources[root.file].path))
         };
@@ -157,7 +164,11 @@ impl<'a> Argo<'a> {
             (parts.len() > 1).then_some(parts)
         };
         let by: [&dyn Fn(&WrittenApplication<'_>) -> String; 4] = [&dir, &name, &file, &line];
-        let parts = by.into_iter().filter(|_| !unique).find_map(apart);
+        let place = |root: &WrittenApplication<'_>| place_of(root.node).unwrap_or(home).to_owned();
+        let parts = match is_staged {
+            true => apart(&place),
+            false => by.into_iter().filter(|_| !unique).find_map(apart),
+        };
         let Some(parts) = parts else {
             for root in roots {
                 found.declared.entry(root.file).or_default().insert(home.to_owned());
@@ -250,6 +261,19 @@ impl<'a> Argo<'a> {
     }
 }
 
+/// The environment or the stage that the paths of an Application's sources say, if they say one.
+fn place_of(application: &Node) -> Option<&str> {
+    let several = application.items_at("spec.sources").iter();
+    let sources = application.at("spec.source").into_iter().chain(several);
+    let mut paths = sources.filter_map(|it| it.str_at("path"));
+    paths.find_map(|path| {
+        let mut words = path.split(|it: char| !it.is_alphanumeric());
+        let is_stage = |it: &&str| [words::LASTING, words::DEVELOPMENT].concat().contains(it);
+        let place = names::environment_of_dir(path).map(source::file_name);
+        place.or_else(|| words.find(is_stage))
+    })
+}
+
 /// Which environment's Argo CD has an Application, and whether it is among its objects already.
 #[derive(Debug, Default, Clone)]
 struct Home {
@@ -274,6 +298,8 @@ struct Deployment<'r, 'a> {
     seen: BTreeMap<[String; 4], (usize, Node)>,
     /// Whether each was one thing only.
     unique: bool,
+    /// The roots that led to a metrics-server, by environment.
+    servers: BTreeMap<String, BTreeSet<usize>>,
     environments: BTreeMap<String, Environment>,
     /// Where each environment has the object that is written at a place.
     places: BTreeMap<(String, Option<Span>), usize>,
@@ -293,6 +319,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
             open: VecDeque::new(),
             seen: BTreeMap::new(),
             unique: true,
+            servers: BTreeMap::new(),
             environments: BTreeMap::new(),
             places: BTreeMap::new(),
             read: BTreeMap::new(),
@@ -302,8 +329,9 @@ impl<'r, 'a> Deployment<'r, 'a> {
         }
     }
 
-    /// What was found, and whether no two roots made different things of one name.
-    fn run(mut self) -> (Discovery, bool) {
+    /// What was found, whether no two roots made different things of one name, and the roots that led to a
+    /// metrics-server in each environment.
+    fn run(mut self) -> (Discovery, bool, Vec<BTreeSet<usize>>) {
         let mut left = MAX_APPLICATIONS;
         while let Some((node, place)) = self.open.pop_front() {
             if !self.is_new(&node, &place) {
@@ -323,14 +351,15 @@ impl<'r, 'a> Deployment<'r, 'a> {
                     let message = format!("only the first {MAX_APPLICATIONS} are looked at");
                     let problem = Problem::unresolved(node.object_anchor(), message);
                     self.environment(&place.name, &node).problems.push(problem);
-                    return (self.found(), true);
+                    return (self.found(), true, Vec::new());
                 };
                 left = rest;
                 self.deploy(&application, &place, set);
             }
         }
         let unique = self.unique;
-        (self.found(), unique)
+        let servers = std::mem::take(&mut self.servers).into_values().collect();
+        (self.found(), unique, servers)
     }
 
     /// Whether the Argo CD of a place has had no object of that name yet.
@@ -424,6 +453,10 @@ impl<'r, 'a> Deployment<'r, 'a> {
             for object in made.collect::<Vec<_>>() {
                 deploy(environment, object.node);
             }
+        }
+        let registers = |it: &Object| it.kind() == "APIService" && it.name() == METRICS_API;
+        if environment.objects.iter().skip(start.objects()).any(registers) {
+            self.servers.entry(target).or_default().insert(place.root);
         }
         environment.end(start, unit);
         self.held.add_since(environment, start);

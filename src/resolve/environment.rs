@@ -180,6 +180,13 @@ impl Environment {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct UnitStart(pub(super) [usize; 3]);
 
+impl UnitStart {
+    /// How many objects there were.
+    pub(crate) fn objects(self) -> usize {
+        self.0[0]
+    }
+}
+
 impl Unit {
     /// The object of `kind` with that namespace and name.
     pub(crate) fn of(kind: &str, namespace: &str, name: &str) -> Self {

@@ -174,3 +174,40 @@ fn what_a_chart_without_values_of_its_own_deploys_has_those_beside_it() {
     let root = ROOT.replace("DIR/values", "DIR/values-prod").replace("DIR", "root");
     assert_eq!(servers(&format!("{WRAPPER}{root}")), ["root/values-prod.yaml: v0.7.2 2"]);
 }
+
+#[test]
+fn roots_of_several_stages_in_one_directory_are_of_several_clusters() {
+    let application = |path: &str, name: &str, source: &str| {
+        format!(
+            "//- {path}\napiVersion: argoproj.io/v1alpha1\nkind: Application
+metadata: {{name: {name}, namespace: argocd}}
+spec:\n  source: {source}
+  destination: {{server: 'https://kubernetes.default.svc', namespace: kube-system}}\n"
+        )
+    };
+    let root = |name: &str, path: &str| {
+        let source = format!("{{repoURL: 'https://example.org/own.git', path: {path}}}");
+        application(&format!("bootstrap/{name}.yaml"), name, &source)
+    };
+    let server = |path: &str, name: &str, version: &str| {
+        let source = format!(
+            "{{repoURL: 'https://kubernetes-sigs.github.io/metrics-server/', chart: metrics-server,
+    targetRevision: {version}}}"
+        );
+        application(path, name, &source)
+    };
+    let of = |one: &str, two: &str| {
+        let roots = [root("one", one), root("two", two)].concat();
+        let first = server(&format!("{one}/a.yaml"), "a-metrics-server", "3.12.1");
+        let second = server(&format!("{two}/b.yaml"), "b-metrics-server", "3.12.2");
+        let both = servers(&format!("{roots}{first}{second}"));
+        let alone = servers(&format!("{roots}{first}//- {two}/b.yaml\nkind: ConfigMap\n"));
+        assert_eq!(alone, ["default: v0.7.1 1"], "one cluster has the parts of several stages");
+        both
+    };
+    assert_eq!(of("apps/dev", "apps/prod"), ["dev: v0.7.1 1", "prod: v0.7.2 1"]);
+    assert_eq!(of("prod-apps", "stage-apps"), ["prod: v0.7.1 1", "stage: v0.7.2 1"]);
+    assert_eq!(of("clusters/a/x", "clusters/b/x"), ["a: v0.7.1 1", "b: v0.7.2 1"]);
+    // Two in one cluster are a mistake.
+    assert_eq!(of("apps/one", "apps/two"), ["default: v0.7.1 1", "default: v0.7.2 1"]);
+}
