@@ -1,4 +1,4 @@
-//! The directories of metrics-server's repository that hold manifests, by release.
+//! What metrics-server's repository holds where, by release: manifests, and its chart.
 
 use semver::Version;
 
@@ -7,6 +7,7 @@ type Directory = (&'static str, Version, Option<Version>);
 
 /// `git ls-tree -rd` of every tag of `kubernetes-sigs/metrics-server` from 0.3.0 to 0.9.0.
 const DIRECTORIES: &[Directory] = &[
+    (CHART, Version::new(0, 6, 0), None),
     ("deploy/1.7", Version::new(0, 3, 0), Some(Version::new(0, 3, 7))),
     ("deploy/1.8+", Version::new(0, 3, 0), Some(Version::new(0, 3, 7))),
     ("manifests/autoscale", Version::new(0, 4, 0), Some(Version::new(0, 6, 4))),
@@ -20,6 +21,27 @@ const DIRECTORIES: &[Directory] = &[
     ("manifests/overlays/release-ha", Version::new(0, 7, 0), None),
     ("manifests/overlays/release-ha-1.21+", Version::new(0, 7, 0), None),
     ("manifests/release", Version::new(0, 4, 0), Some(Version::new(0, 6, 4))),
+];
+
+/// Where the chart is.
+const CHART: &str = "charts/metrics-server";
+
+/// What the tags of the chart's releases start with; the rest is its version.
+const CHART_TAG: &str = "metrics-server-helm-chart-";
+
+/// The version of the chart at the tags of metrics-server's own releases, where it has the templates and
+/// values of that version: `git diff metrics-server-helm-chart-VERSION TAG -- charts/metrics-server`. At
+/// 0.7.0 and 0.8.0 it has some of the next.
+const CHARTS: [(&str, &str); 9] = [
+    ("v0.6.0", "3.7.0"),
+    ("v0.6.1", "3.8.0"),
+    ("v0.6.2", "3.8.2"),
+    ("v0.6.3", "3.8.4"),
+    ("v0.6.4", "3.10.0"),
+    ("v0.7.1", "3.12.0"),
+    ("v0.7.2", "3.12.1"),
+    ("v0.8.1", "3.13.0"),
+    ("v0.9.0", "3.13.1"),
 ];
 
 /// The owners that the repository had and has; GitHub leads from the first to the second.
@@ -46,6 +68,36 @@ pub(crate) fn place(url: &str) -> Option<(&str, &str)> {
     host.contains("github.com").then_some((revision.unwrap_or_default(), path))
 }
 
+/// Whether `url` is that of metrics-server's repository, and of nothing in it.
+pub(crate) fn is_repository(url: &str) -> bool {
+    place(url).is_some_and(|(_, path)| path.is_empty())
+}
+
+/// Whether `path` in the git repository at `url` is a chart of metrics-server, by those who publish it:
+/// metrics-server's own, and Bitnami's.
+pub(crate) fn is_chart(url: &str, path: &str) -> bool {
+    let path = path.trim_start_matches("./").trim_matches('/');
+    let bitnami = url.contains("github.com") && url.contains("bitnami/charts");
+    (is_repository(url) && path == CHART) || (bitnami && path == "bitnami/metrics-server")
+}
+
+/// The version of the chart at `revision`, where one is certain.
+pub(crate) fn chart_version(revision: &str) -> Option<&str> {
+    let tag = revision.strip_prefix("refs/tags/").unwrap_or(revision);
+    let known = || CHARTS.iter().find(|(release, _)| *release == tag).map(|(_, version)| *version);
+    tag.strip_prefix(CHART_TAG).filter(|it| Version::parse(it).is_ok()).or_else(known)
+}
+
+/// The file that a release attaches which is what `directory` of the repository builds.
+pub(crate) fn attached(directory: &str) -> Option<&'static str> {
+    match directory {
+        "manifests/release" | "manifests/overlays/release" => Some("components.yaml"),
+        "manifests/overlays/release-ha" => Some("high-availability.yaml"),
+        "manifests/overlays/release-ha-1.21+" => Some("high-availability-1.21+.yaml"),
+        _ => None,
+    }
+}
+
 /// Why `path` is not in metrics-server's repository at `revision`, as a clause; `None` where it is, or
 /// nobody can tell.
 pub(crate) fn moved(revision: &str, path: &str) -> Option<String> {
@@ -67,6 +119,24 @@ pub(crate) fn moved(revision: &str, path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_tell_the_version_of_the_chart() {
+        for (revision, version) in [
+            ("metrics-server-helm-chart-3.12.2", Some("3.12.2")),
+            ("refs/tags/metrics-server-helm-chart-3.13.0", Some("3.13.0")),
+            ("metrics-server-helm-chart-3.14.0", Some("3.14.0")),
+            ("metrics-server-helm-chart-*", None),
+            ("v0.7.2", Some("3.12.1")),
+            ("v0.8.0", None),
+            ("master", None),
+        ] {
+            assert_eq!(chart_version(revision), version, "{revision}");
+        }
+        let newest: Vec<&str> = CHARTS.iter().map(|(release, _)| *release).collect();
+        assert!(newest.is_sorted());
+        assert!(moved("v0.5.2", CHART).is_some());
+    }
 
     #[test]
     fn what_is_where_in_which_release() {

@@ -238,6 +238,17 @@ pub(crate) fn moved(at: &Origin, revision: &str, path: &str) -> Option<Problem> 
     Some(problem.help(HELP).hiding_objects())
 }
 
+/// The version of the chart that the repository of those who publish it has at `revision`; where none is
+/// named, that is to be said `at`.
+pub(crate) fn chart_version(revision: Option<&Node>, at: &Origin) -> Node {
+    let revision = revision.filter(|it| !is_blank(it));
+    let at = revision.map_or(at, |it| &it.origin);
+    match revision.and_then(Node::as_str).and_then(upstream::chart_version) {
+        Some(version) => Node::new(version, at.clone()),
+        None => Node::unknown_value("the chart is of the version that its source has", at),
+    }
+}
+
 /// The values that a file holds.
 ///
 /// # Errors

@@ -88,8 +88,98 @@ fn manifests_of_releases_have_the_faults_of_their_versions() {
             let text = format!("resources:\n- {url}/{tag}/{file}\n");
             (tag.to_owned(), above_notes("kustomization.yaml", &text))
         };
-        let tags = remote::released(file);
+        let tags = remote::tags_with(file);
         said += &format!("{file}\n{}\n", runs(tags.map(of)));
     }
     assert_snapshot!("manifests", said);
+}
+
+/// What is above a note, for what upstream's repository has at a revision.
+fn checked_out(files: &str) -> String {
+    above_notes("upstream.yaml", files)
+}
+
+const APPLICATION: &str = "\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: ms, namespace: argocd}
+spec:
+  destination: {server: https://kubernetes.default.svc, namespace: kube-system}
+  source:
+    repoURL: https://github.com/kubernetes-sigs/metrics-server
+    path: PATH
+    targetRevision: REVISION
+    TOOL
+";
+
+const FLUX: &str = "\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: ms, namespace: kube-system}
+spec: {url: \"ssh://git@github.com/kubernetes-sigs/metrics-server.git\", ref: {tag: REVISION}}
+---
+";
+
+const KUSTOMIZATION: &str = "\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: ms, namespace: kube-system}
+spec:
+  path: ./PATH
+  sourceRef: {kind: GitRepository, name: ms}
+  patches:
+  - target: {kind: Deployment}
+    patch: '- {op: add, path: /spec/template/spec/containers/0/args/-, value: --kubelet-insecure-tls}'
+";
+
+const HELM_RELEASE: &str = "\
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: ms, namespace: kube-system}
+spec:
+  chart: {spec: {chart: ./PATH, sourceRef: {kind: GitRepository, name: ms}}}
+  values: {args: [--kubelet-insecure-tls]}
+";
+
+#[test]
+fn upstreams_own_repository_is_a_source() {
+    let helm = "helm: {valuesObject: {args: [--kubelet-insecure-tls]}}";
+    let patch = "kustomize: {patches: [{target: {kind: Deployment}, patch: '- {op: add, \
+        path: /spec/template/spec/containers/0/args/-, value: --kubelet-insecure-tls}'}]}";
+    let release = "manifests/overlays/release";
+    let of = |template: &str, path: &str, revision: &str, tool: &str| {
+        let text = template.replace("PATH", path).replace("REVISION", revision);
+        checked_out(&text.replace("TOOL", tool))
+    };
+    let argo = |path, revision, tool| of(APPLICATION, path, revision, tool);
+    let insecure = "warning kubelet-insecure-tls";
+    let chart = "charts/metrics-server";
+    assert_eq!(argo(chart, "metrics-server-helm-chart-3.12.2", helm), insecure);
+    assert_eq!(argo(chart, "HEAD", helm), format!("warning moving-version, {insecure}"));
+    assert_eq!(argo(release, "v0.7.2", patch), insecure);
+    let [flux, install] = [KUSTOMIZATION, HELM_RELEASE].map(|it| format!("{FLUX}{it}"));
+    assert_eq!(of(&flux, release, "v0.7.2", ""), insecure);
+    assert_eq!(of(&install, chart, "metrics-server-helm-chart-3.12.2", ""), insecure);
+    assert_eq!(of(&install, chart, "v0.7.2", ""), insecure);
+}
+
+#[test]
+fn what_a_source_reads_beside_upstreams_manifests_is_not_known() {
+    let said = |tool: &str, path: &str, revision: &str| {
+        let text = APPLICATION.replace("PATH", path).replace("REVISION", revision);
+        let sources = Sources::in_memory([("upstream.yaml", &text.replace("TOOL", tool))]);
+        let (environments, _) = analyze(&sources, &Config::default());
+        let problems = environments.iter().flat_map(|it| &it.problems);
+        problems.map(|it| it.message.to_string()).collect::<Vec<_>>().join("\n")
+    };
+    let release = "manifests/overlays/release";
+    let unknown = |at: &str| {
+        format!("what metrics-server's repository has in `{release}` at {at} is not known")
+    };
+    let components = "kustomize: {components: [../../components/high-availability]}";
+    assert_eq!(said(components, release, "v0.7.2"), unknown("v0.7.2"));
+    assert_eq!(said("", release, "master"), unknown("master"));
+    let gone = said("", release, "v0.6.4");
+    assert!(gone.contains("v0.7.0 is the first"), "{gone}");
+    assert_eq!(said("", release, "v0.7.2"), "");
 }

@@ -14,7 +14,7 @@ use crate::{
         environment::{Deleted, Release},
         helm,
         install::{self, Reached},
-        kustomize::{self, BuildOptions, Extent},
+        kustomize::{self, Build, BuildOptions, Extent, remote},
         layout, prepared,
     },
     scalar::Dialect,
@@ -164,8 +164,8 @@ impl SourcePart<'_, '_> {
     /// Builds the directory `dir`, which `at` names.
     fn build(&self, at: &Node, dir: &str, deployed: &mut Deployed) {
         if let Err(why) = self.checked_out(dir) {
-            if let Some(problem) = self.moved(at, dir) {
-                return deployed.problems.push(problem);
+            if self.build_upstream(at, dir, deployed) {
+                return;
             }
             let at = self.source.get("repoURL").unwrap_or(at);
             if self.concerns(dir) {
@@ -210,14 +210,27 @@ impl SourcePart<'_, '_> {
         }
     }
 
-    /// That there is no `dir` in metrics-server's repository, if that is the source.
-    fn moved(&self, at: &Node, dir: &str) -> Option<Problem> {
-        upstream::place(self.source.str_at("repoURL")?).filter(|(_, path)| path.is_empty())?;
-        let revision = match self.source.get("targetRevision") {
-            Some(revision) => revision.as_str()?,
-            None => "",
-        };
-        install::moved(&at.origin, revision, dir)
+    /// Builds `dir`, which `at` names, of a repository of which it is known: metrics-server's own, and those
+    /// of its charts. Whether it is one.
+    fn build_upstream(&self, at: &Node, dir: &str, deployed: &mut Deployed) -> bool {
+        let url = self.source.str_at("repoURL").unwrap_or_default();
+        let revision = self.source.get("targetRevision").filter(|it| !install::is_blank(it));
+        let tool = self.tool_told();
+        if upstream::is_chart(url, dir) && tool.is_none_or(|it| it == Tool::Helm) {
+            let version = Some(install::chart_version(revision, &at.origin));
+            let release = self.release(at, None, deployed);
+            deployed.releases.push(Release { version, ..release });
+            return true;
+        }
+        if !upstream::is_repository(url) || tool.is_some_and(|it| it != Tool::Kustomize) {
+            return false;
+        }
+        let edits = self.source.get("kustomize").and_then(edits::fields);
+        let place = (dir, &at.origin);
+        let build = remote::checked_out(self.argo.context, revision, place, edits.as_ref());
+        deployed.concerns |= build.objects.is_empty();
+        self.add(build, dir, deployed);
+        true
     }
 
     /// Whether the source is what lies here.
@@ -253,19 +266,8 @@ impl SourcePart<'_, '_> {
     }
 
     fn tool(&self, dir: &str) -> Tool {
-        let given = |key: &str| {
-            self.source.get(key).is_some_and(|block| {
-                block.unknown().is_some() || block.as_map().is_some_and(|it| !it.is_empty())
-            })
-        };
-        if given("plugin") {
-            Tool::Plugin
-        } else if given("helm") {
-            Tool::Helm
-        } else if given("kustomize") {
-            Tool::Kustomize
-        } else if given("directory") {
-            Tool::Directory
+        if let Some(told) = self.tool_told() {
+            told
         } else if self.argo.layout.has_kustomization(dir) {
             // Of a directory that is both, too: the last in alphabetical order counts
             // (`util/app/discovery/discovery.go`).
@@ -275,6 +277,23 @@ impl SourcePart<'_, '_> {
         } else {
             Tool::Directory
         }
+    }
+
+    /// The tool that the source asks for.
+    fn tool_told(&self) -> Option<Tool> {
+        let given = |key: &str| {
+            self.source.get(key).is_some_and(|block| {
+                block.unknown().is_some() || block.as_map().is_some_and(|it| !it.is_empty())
+            })
+        };
+        [
+            ("plugin", Tool::Plugin),
+            ("helm", Tool::Helm),
+            ("kustomize", Tool::Kustomize),
+            ("directory", Tool::Directory),
+        ]
+        .into_iter()
+        .find_map(|(block, tool)| given(block).then_some(tool))
     }
 
     fn kustomize(&self, dir: &str, deployed: &mut Deployed) {
@@ -297,7 +316,11 @@ impl SourcePart<'_, '_> {
             artifact: None,
             edits: self.source.get("kustomize").and_then(edits::fields),
         };
-        let build = kustomize::build(self.argo.context, dir, &options);
+        self.add(kustomize::build(self.argo.context, dir, &options), dir, deployed);
+    }
+
+    /// Adds what building `dir` came to.
+    fn add(&self, build: Build, dir: &str, deployed: &mut Deployed) {
         deployed.objects.extend(build.objects);
         deployed.deleted.extend(build.deleted);
         deployed.inflated.extend(build.releases);

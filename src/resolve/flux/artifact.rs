@@ -5,12 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::store::Store;
+use super::{edits, store::Store};
 use crate::{
+    data::upstream::is_repository,
     problem::Problem,
     resolve::{
+        context::Context,
         install,
-        kustomize::Artifact,
+        kustomize::{Artifact, Build, remote},
         layout::{Addresses, ArtifactPart, Layout, PushedFrom, locate, normal},
         prepared,
     },
@@ -209,6 +211,35 @@ fn judge(
         }
         _ => elsewhere(format!("nothing says whether GitRepository {name} is this repository")),
     }
+}
+
+/// The revision that a `GitRepository` names; of several the one that counts.
+pub(super) fn revision(repository: &Node) -> Option<Node> {
+    let reference = match repository.look("spec.ref") {
+        Ok(reference) => reference?,
+        Err((why, at)) => return Some(Node::unknown_value(why, &at)),
+    };
+    let fields = ["commit", "name", "semver", "tag", "branch"].into_iter();
+    fields.filter_map(|it| reference.get(it)).find(|it| !install::is_blank(it)).cloned()
+}
+
+/// What a Kustomization builds from metrics-server's repository; `None` where that is not its source.
+pub(super) fn upstream(
+    context: &Context<'_>,
+    store: &Store,
+    kustomization: &Node,
+) -> Option<Build> {
+    let reference = kustomization.at("spec.sourceRef")?;
+    let kind = reference.str_at("kind").filter(|it| *it == "GitRepository")?;
+    let namespace = reference.str_at("namespace").unwrap_or(kustomization.object_namespace());
+    let repository = store.find(kind, namespace, reference.str_at("name")?)?;
+    repository.str_at("spec.url").filter(|it| is_repository(it))?;
+    let path = kustomization.look("spec.path").ok()?;
+    let dir = inside(path.map_or(Some(""), Node::as_str)?);
+    let revision = revision(repository);
+    let at = path.map_or(&kustomization.origin, |it| &it.origin);
+    let edits = edits::fields(context.sources, kustomization, &dir);
+    Some(remote::checked_out(context, revision.as_ref(), (&dir, at), edits.as_ref()))
 }
 
 /// What source-controller leaves out of an artifact by default (`excludeCI`, `excludeExt` and

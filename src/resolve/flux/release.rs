@@ -2,9 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{dependency, edits, store::Store, values};
+use super::{artifact, dependency, edits, store::Store, values};
 use crate::{
-    data::subject::is_server_named_in,
+    data::{subject::is_server_named_in, upstream},
     problem::Problem,
     resolve::{
         context::Context,
@@ -273,12 +273,20 @@ fn chart_of(
     // A chart in a repository: in this one if it is there. Its `version` is ignored.
     let dir = context.sources.below_root(chart.name.trim_start_matches('/')).unwrap_or_default();
     chart.version = None;
-    let url = |namespace, name| store.find("GitRepository", namespace, name)?.str_at("spec.url");
+    let repository = |namespace, name| store.find("GitRepository", namespace, name);
+    let url = |namespace, name| repository(namespace, name)?.str_at("spec.url");
     let (theirs, ours) = (url(namespace, source), url("flux-system", "flux-system"));
     let is_here = !theirs.zip(ours).is_some_and(|(theirs, ours)| is_another(ours, theirs));
     if kind == "GitRepository" && is_here && context.sources.is_chart(&dir) {
         chart.directory = Some(dir);
         chart.at = None;
+    } else if kind == "GitRepository"
+        && let Some(repository) = repository(namespace, source)
+        && theirs.is_some_and(|it| upstream::is_chart(it, &dir))
+    {
+        chart.repository = repository.at("spec.url").cloned();
+        let revision = artifact::revision(repository);
+        chart.version = Some(install::chart_version(revision.as_ref(), &spec.origin));
     } else {
         let why = "the chart is of the version that its source has";
         chart.version = Some(Node::unknown_value(why, &spec.origin));

@@ -319,8 +319,18 @@ impl Tree<'_> {
         let plan = match plan {
             Ok(plan) => plan,
             Err(problem) => {
-                member.stage = Stage::Final;
-                self.problems.push(problem);
+                match artifact::upstream(self.context, &self.store, &member.node) {
+                    Some(build) => {
+                        self.problems.extend(build.problems);
+                        member.stage = Stage::Built;
+                        member.objects = build.objects;
+                        member.deleted = build.deleted;
+                    }
+                    None => {
+                        member.stage = Stage::Final;
+                        self.problems.push(problem);
+                    }
+                }
                 return;
             }
         };

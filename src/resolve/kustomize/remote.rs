@@ -10,11 +10,14 @@ use crate::{
     parse,
     problem::{Problem, ProblemKind},
     resolve::{
+        context::Context,
         install,
         kustomize::{
+            Build,
             layer::Layer,
             load::Loader,
             resource::{Resource, all_objects},
+            transform,
             value::text,
         },
     },
@@ -45,13 +48,7 @@ pub(crate) fn known(sources: &Sources, entry: &Node) -> (Vec<Node>, Option<Probl
     let origin = Origin::at(Via::UpstreamManifest, entry.origin.written_at());
     let nothing = |problem| (Vec::new(), Some(problem));
     match recognise(url) {
-        Some((Revision::Tag(tag), file)) => match manifest(sources, tag, file, &origin) {
-            Some(found) => (found, None),
-            None => {
-                let why = format!("the release {tag} of metrics-server is not known");
-                nothing(Problem::unresolved(&entry.origin, why))
-            }
-        },
+        Some((Revision::Tag(tag), file)) => released(sources, tag, file, &entry.origin),
         Some((Revision::Newest, file)) => {
             (newest(sources, file, &origin), Some(moving(&entry.origin, url)))
         }
@@ -60,6 +57,60 @@ pub(crate) fn known(sources: &Sources, entry: &Node) -> (Vec<Node>, Option<Probl
             let why = format!("{url} is not in the repository");
             nothing(Problem::unresolved(&entry.origin, why).hiding_objects())
         }
+    }
+}
+
+/// The objects of the release `tag`'s `file`, which stands `at`, or that nobody knows them.
+fn released(sources: &Sources, tag: &str, file: &str, at: &Origin) -> (Vec<Node>, Option<Problem>) {
+    let origin = Origin::at(Via::UpstreamManifest, at.written_at());
+    match manifest(sources, tag, file, &origin) {
+        Some(found) => (found, None),
+        None => {
+            let why = format!("the release {tag} of metrics-server is not known");
+            (Vec::new(), Some(Problem::unresolved(at, why)))
+        }
+    }
+}
+
+/// What metrics-server's repository has at a revision in a directory, which is named `at`, for a
+/// controller that checks it out: what it builds, with `edits`, the fields that the controller adds to
+/// its kustomization.
+pub(crate) fn checked_out(
+    context: &Context<'_>,
+    revision: Option<&Node>,
+    (directory, at): (&str, &Origin),
+    edits: Option<&Node>,
+) -> Build {
+    let failed = |problem| Build { problems: vec![problem], ..Build::default() };
+    let (at_path, at) = (at, revision.map_or(at, |it| &it.origin));
+    let revision = match revision.map(|it| (it.as_str(), it.unknown())) {
+        Some((_, Some(why))) => {
+            return failed(Problem::unresolved(at, why.clone()).hiding_objects());
+        }
+        Some((told, None)) => told.unwrap_or_default(),
+        None => "",
+    };
+    if let Some(problem) = install::moved(at_path, revision, directory) {
+        return failed(problem);
+    }
+    let tag = revision.strip_prefix("refs/tags/").unwrap_or(revision);
+    let file = upstream::attached(directory).filter(|_| !is_branch(tag));
+    // What these name is in that repository, too.
+    let patches = |it: &Node| it.items_at("patches").iter().any(|it| it.get("path").is_some());
+    let reads = |it: &Node| it.get("components").is_some() || patches(it);
+    let Some(file) = file.filter(|_| !edits.is_some_and(reads)) else {
+        let revision = if revision.is_empty() { "its newest revision" } else { revision };
+        let why = format!(
+            "what metrics-server's repository has in `{directory}` at {revision} is not known"
+        );
+        return failed(Problem::unresolved(at, why).hiding_objects());
+    };
+    match released(context.sources, tag, file, at) {
+        (_, Some(problem)) => failed(problem.hiding_objects()),
+        (objects, None) => match edits {
+            Some(edits) => transform(context, objects, edits),
+            None => Build { objects, ..Build::default() },
+        },
     }
 }
 
@@ -97,13 +148,7 @@ fn recognise(url: &str) -> Option<(Revision<'_>, &'static str)> {
     }
     // A directory in git, whose build is what a release attaches.
     let rest = rest.strip_prefix(".git").unwrap_or(rest);
-    let dir = rest.trim_start_matches('/').trim_end_matches('/');
-    let file = match dir {
-        "manifests/release" | "manifests/overlays/release" => "components.yaml",
-        "manifests/overlays/release-ha" => "high-availability.yaml",
-        "manifests/overlays/release-ha-1.21+" => "high-availability-1.21+.yaml",
-        _ => return None,
-    };
+    let file = upstream::attached(rest.trim_start_matches('/').trim_end_matches('/'))?;
     let tag = reference(query).filter(|it| !is_branch(it))?;
     Some((Revision::Tag(tag), file))
 }
@@ -162,7 +207,7 @@ static MANIFESTS: LazyLock<Manifests> = LazyLock::new(|| {
 
 /// The tags of the releases that attach `file`, oldest first.
 #[cfg(test)]
-pub(crate) fn released(file: &str) -> impl Iterator<Item = &'static str> {
+pub(crate) fn tags_with(file: &str) -> impl Iterator<Item = &'static str> {
     MANIFESTS.files.iter().filter(move |(_, name, _)| *name == file).map(|(tag, ..)| *tag)
 }
 
