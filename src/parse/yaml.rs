@@ -1,6 +1,6 @@
 //! granit-parser's events to our trees. Only this module and `comments` know the parser.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput};
 
@@ -76,6 +76,44 @@ fn narrow(offset: usize) -> u32 {
 }
 
 pub(super) fn parse(text: &str, place: &ScalarPlace, dialect: Dialect) -> Documents {
+    let documents = read(text, text, place, dialect, None);
+    if documents.error().is_some()
+        && let Some((marked, mark)) = marked(text)
+    {
+        return read(&marked, text, place, dialect, Some(mark));
+    }
+    documents
+}
+
+/// `text` with another mark for aliases that are keys, `*name: `: a character that it has nowhere, as
+/// long. To YAML 1.2 their colon belongs to the name, and to go-yaml none does (`yaml_parser_scan_anchor`
+/// of its `scannerc.go`). `None` where there are none.
+fn marked(text: &str) -> Option<(String, char)> {
+    let mark = ['~', '^', ';', '_', 'Z', 'Q', 'X'].into_iter().find(|it| !text.contains(*it))?;
+    let is_name = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '-');
+    let (mut marked, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once('*') {
+        let past = after.trim_start_matches(is_name);
+        let value = past.strip_prefix(':').filter(|_| past.len() < after.len());
+        let is_key =
+            value.is_some_and(|it| it.is_empty() || it.starts_with([' ', '\t', '\n', '\r']));
+        marked.push_str(before);
+        marked.push(if is_key { mark } else { '*' });
+        rest = after;
+    }
+    marked.push_str(rest);
+    marked.contains(mark).then_some((marked, mark))
+}
+
+/// The documents of `source`, which is read as `text`: the same, or with a `mark` what [`marked`] made of
+/// it.
+fn read(
+    text: &str,
+    source: &str,
+    place: &ScalarPlace,
+    dialect: Dialect,
+    mark: Option<char>,
+) -> Documents {
     let mut options = granit_parser::options! { emit_unresolved_aliases: true };
     options.set_emit_comments(false);
     let mut parser = Parser::new_from_str_with_options(text, options);
@@ -85,7 +123,8 @@ pub(super) fn parse(text: &str, place: &ScalarPlace, dialect: Dialect) -> Docume
             None | Some(Ok((Event::StreamEnd, _))) => break,
             Some(Ok((Event::DocumentStart(..), _))) => {
                 written += DOCUMENT;
-                let builder = Builder { before: written, ..Builder::new(text, place, dialect) };
+                let new = Builder::new(source, place, dialect);
+                let builder = Builder { before: written, mark, ..new };
                 let (document, after) = builder.document(&mut parser);
                 let broken = document.root.is_err();
                 list.push(document);
@@ -195,6 +234,10 @@ struct Builder<'a> {
     root: Option<Built>,
     /// Anchored nodes by the parser's identifier.
     anchors: Vec<(usize, Built)>,
+    /// What stands for the mark of aliases that are keys.
+    mark: Option<char>,
+    /// Anchored scalars by name, where there is such a mark.
+    names: BTreeMap<&'a str, Built>,
     repeated: Vec<Span>,
     /// How many nodes are written in the documents before.
     before: usize,
@@ -239,6 +282,8 @@ impl<'a> Builder<'a> {
             stack: Vec::new(),
             root: None,
             anchors: Vec::new(),
+            mark: None,
+            names: BTreeMap::new(),
             repeated: Vec::new(),
             before: 0,
             written: 0,
@@ -277,7 +322,19 @@ impl<'a> Builder<'a> {
     fn event(&mut self, event: Event<'_>, start: usize, end: usize) {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                let is_plain = style == ScalarStyle::Plain;
+                let is_alias = is_plain && self.mark.is_some_and(|it| text.starts_with(it));
+                if is_alias && self.text.get(start..).is_some_and(|it| it.starts_with('*')) {
+                    let name = &text[1..];
+                    return match self.names.get(name).cloned() {
+                        Some(built) => self.alias(Built { start, end, ..built }),
+                        None => self.no_anchor(name, start, end),
+                    };
+                }
                 let built = self.scalar(&text, style, tag.as_deref(), start, end);
+                if let Some(name) = self.anchor_before(start).filter(|_| anchor != 0) {
+                    self.names.insert(name, built.clone());
+                }
                 self.push(built, anchor);
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -289,22 +346,39 @@ impl<'a> Builder<'a> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(start, end),
             Event::Alias(anchor) => match self.anchors.iter().rev().find(|(id, _)| *id == anchor) {
-                Some((_, built)) => {
-                    let built = Built { start, end, ..built.clone() };
-                    self.aliased += built.size;
-                    if self.aliased > MAX_ALIASED.max(10 * self.written) {
-                        self.fail("aliases expand to more than a document may hold", start, end);
-                    } else {
-                        self.push(built, 0);
-                    }
-                }
+                Some((_, built)) => self.alias(Built { start, end, ..built.clone() }),
                 None => self.fail("this alias stands inside the value it refers to", start, end),
             },
             Event::UnresolvedAlias(name) => {
-                self.fail(&format!("there is no anchor `&{name}` before this alias"), start, end);
+                self.no_anchor(&name, start, end);
             }
             _ => {}
         }
+    }
+
+    /// Adds what an alias stands for.
+    fn alias(&mut self, built: Built) {
+        self.aliased += built.size;
+        if self.aliased > MAX_ALIASED.max(10 * self.written) {
+            let message = "aliases expand to more than a document may hold";
+            self.fail(message, built.start, built.end);
+        } else {
+            self.push(built, 0);
+        }
+    }
+
+    fn no_anchor(&mut self, name: &str, start: usize, end: usize) {
+        self.fail(&format!("there is no anchor `&{name}` before this alias"), start, end);
+    }
+
+    /// The name of the anchor of the scalar at `start`, where names are asked for.
+    fn anchor_before(&self, start: usize) -> Option<&'a str> {
+        self.mark?;
+        let before = self.text.get(..start)?.trim_end();
+        let line = before.rfind('\n').map_or(before, |at| &before[at..]);
+        // A tag may stand between the two.
+        let mut words = line.rsplit([' ', '\t', '\n', '[', '{', ',']).take(2);
+        words.find_map(|it| it.strip_prefix('&'))
     }
 
     fn fail(&mut self, message: &str, start: usize, end: usize) {
@@ -350,7 +424,10 @@ impl<'a> Builder<'a> {
         start: usize,
         end: usize,
     ) -> Built {
-        let mut text = Cow::Borrowed(text);
+        let mut text = match self.mark.filter(|it| text.contains(*it)) {
+            Some(mark) => Cow::Owned(text.replace(mark, "*")),
+            None => Cow::Borrowed(text),
+        };
         let style = match style {
             ScalarStyle::Plain => Style::Plain,
             ScalarStyle::SingleQuoted => Style::SingleQuoted,

@@ -115,6 +115,35 @@ fn merge_keys_differ_between_the_dialects() {
 }
 
 #[test]
+fn the_colon_after_an_alias_is_of_the_key() {
+    let read = |text: &str| {
+        let sources = Sources::in_memory([("a.yaml", text)]);
+        let file = sources.find("a.yaml").expect("it is there");
+        match sources.documents(file, Dialect::Kyaml).list.first().map(|it| &it.root) {
+            Some(Ok(root)) => root.to_json().to_string(),
+            Some(Err(error)) => error.message.clone(),
+            None => String::new(),
+        }
+    };
+    for (text, as_json) in [
+        ("a: &app x\n*app: 1\n", r#"{"a":"x","x":1}"#),
+        ("a: &app !!str x\nb: {*app: 1}\n", r#"{"a":"x","b":{"x":1}}"#),
+        (
+            "a: [&a-1 x, &b_2 z]\nb:\n- *a-1:\n    *b_2:\n",
+            r#"{"a":["x","z"],"b":[{"x":{"z":null}}]}"#,
+        ),
+        // Text is what it was.
+        (
+            "a: &app x~^\n*app: |\n  *app: ~\nb: '*app: ^'\n",
+            r#"{"a":"x~^","x~^":"*app: ~\n","b":"*app: ^"}"#,
+        ),
+        ("a: &x {k: 1}\n*y: 1\n", "there is no anchor `&y` before this alias"),
+    ] {
+        assert_eq!(read(text), as_json, "{text}");
+    }
+}
+
+#[test]
 fn an_alias_bomb_is_refused() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
