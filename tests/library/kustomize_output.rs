@@ -322,6 +322,17 @@ fn one_schema_is_built_in() {
     assert_snapshot!(one("openapi: {version: v1.30.0}", secret), @"refused: kustomize has the OpenAPI version v1.21.2 only");
 }
 
+/// Compared with kustomize 5.8.1.
+#[test]
+fn the_schema_of_a_base_counts_where_none_was_before() {
+    let top = "//- kustomization.yaml\nresources: [base]\nopenapi: {version: v1.21.2}\n";
+    let base = "//- base/kustomization.yaml\nresources: [r.yaml]\nopenapi: {version: v1.19.0}\n";
+    let object = "//- base/r.yaml\n{apiVersion: v1, kind: Secret, metadata: {name: a}}\n";
+    let sources = fixture(&format!("{top}{base}{object}"));
+    let build = with(&sources, |context| build(context, "", &BuildOptions::default()));
+    assert_eq!((build.objects.len(), build.problems), (1, Vec::new()));
+}
+
 #[test]
 fn a_string_that_yaml_1_1_reads_otherwise_keeps_quotes_once_it_was_walked_over() {
     let patches = "patches: [

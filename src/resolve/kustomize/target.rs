@@ -294,7 +294,9 @@ fn configurations(loader: &Loader<'_>, kustomization: &Kustomization, layer: &mu
     // Both may change which lists merge and which fields are names, which we do not follow.
     let openapi = |name: &str| kustomization.fields.get("openapi").and_then(|it| it.get(name));
     let schema = openapi("path");
-    match openapi("version") {
+    // The first that a build comes to counts for all of it (`SetSchema` of `kyaml/openapi`): below the top
+    // nobody looks at it where another one was before.
+    match openapi("version").filter(|_| loader.depth() == 1) {
         Some(version) if schema.is_some() => {
             layer.tell([*refusal(&version.origin, "openapi has both version and path")]);
         }
