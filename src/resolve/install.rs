@@ -335,20 +335,31 @@ pub(crate) fn set(
     value: &Node,
     strings: bool,
 ) -> Result<(), Problem> {
-    let text = value.as_scalar().map(|it| &*it.text);
-    let assignment = format!("{name}={}", text.unwrap_or("x"));
-    let result = match text {
-        Some(_) => strvals::set(values, &assignment, strings, &value.origin),
+    let Some(scalar) = value.as_scalar() else {
         // What is set cannot be told, but where it is set can.
-        None => strvals::parse(&assignment, strings, &value.origin).and_then(|assignments| {
-            assignments.iter().try_for_each(|it| strvals::assign(values, &it.path, value.clone()))
-        }),
+        return put(values, name, value);
     };
-    result.map_err(|why| {
-        let why = format!("Helm refuses to set `{name}`: {why}");
-        values.kind = Kind::Unknown(why.as_str().into());
-        Problem::refused(&value.origin, why).about(name)
-    })
+    let assignment = format!("{name}={}", scalar.text);
+    let result = strvals::set(values, &assignment, strings, &value.origin);
+    result.map_err(|why| refused(values, name, value, &why))
+}
+
+/// Sets `name` to `value`, whatever that is, as `--set-file` does.
+///
+/// # Errors
+/// As of [`set`].
+pub(crate) fn put(values: &mut Node, name: &str, value: &Node) -> Result<(), Problem> {
+    let assignments = strvals::parse(&format!("{name}=x"), false, &value.origin);
+    let result = assignments.and_then(|all| {
+        all.iter().try_for_each(|it| strvals::assign(values, &it.path, value.clone()))
+    });
+    result.map_err(|why| refused(values, name, value, &why))
+}
+
+fn refused(values: &mut Node, name: &str, value: &Node, why: &str) -> Problem {
+    let why = format!("Helm refuses to set `{name}`: {why}");
+    values.kind = Kind::Unknown(why.as_str().into());
+    Problem::refused(&value.origin, why).about(name)
 }
 
 /// `Kustomization apps (clusters/prod/apps.yaml:3)`: an object in a message.

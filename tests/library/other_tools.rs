@@ -793,6 +793,44 @@ fn what_argo_cd_takes_from_elsewhere_is_not_guessed() {
 }
 
 #[test]
+fn a_file_parameter_is_the_content_of_its_file() {
+    let application = "
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: ms, namespace: argocd}
+spec:
+  source:
+    repoURL: https://git.example.com/fleet
+    path: charts/ms
+    helm:
+      fileParameters:
+        - {name: 'metrics-server.args[0]', path: flag.yaml}
+        - {name: metrics-server.priorityClassName, path: gone.yaml}
+  destination: {name: prod, namespace: x}
+";
+    let chart = "
+apiVersion: v2
+name: ms
+version: 0.1.0
+dependencies:
+  - {name: metrics-server, version: 3.12.2, repository: 'https://kubernetes-sigs.github.io/metrics-server'}
+";
+    let sources = crate::source::Sources::in_memory([
+        ("argo/metrics-server.yaml", application),
+        ("charts/ms/Chart.yaml", chart),
+        ("charts/ms/flag.yaml", "--kubelet-preferred-address-types=Hostname,InternalIP"),
+    ]);
+    let said = described(&sources);
+    let lines =
+        |word: &str| said.lines().filter(|it| it.contains(word)).collect::<Vec<_>>().join("\n");
+    let flag =
+        "arg  --kubelet-preferred-address-types=Hostname,InternalIP  charts/ms/flag.yaml:1:1";
+    assert!(lines("flag.yaml").contains(flag), "{said}");
+    assert!(lines("gone.yaml").contains("gone.yaml does not exist"), "{said}");
+    assert!(lines("priority_class").contains("it is the content of a file"), "{said}");
+}
+
+#[test]
 fn a_values_file_that_does_not_exist_fails_the_application() {
     let files = "
         //- argo/metrics-server.yaml

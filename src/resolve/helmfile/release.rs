@@ -16,7 +16,7 @@ use crate::{
     },
     scalar::Scalar,
     source,
-    tree::{Kind, Map, Node, Origin, Reason},
+    tree::{Map, Node, Origin, Reason},
 };
 
 /// How often the expressions of a release are evaluated, each time with what they made of it
@@ -223,15 +223,7 @@ impl<'a> HelmfileRun<'a> {
             let items = items.iter().map(|it| typed(&without_references(it)));
             Node::new(items.collect::<Vec<_>>(), list.origin.clone())
         };
-        let assignments = strvals::parse(&format!("{name}=x"), false, &value.origin);
-        let result = assignments.and_then(|all| {
-            all.iter().try_for_each(|it| strvals::assign(values, &it.path, value.clone()))
-        });
-        result.map_err(|why| {
-            let why = format!("Helm refuses to set `{name}`: {why}");
-            values.kind = Kind::Unknown(why.as_str().into());
-            Problem::refused(&value.origin, why).about(name)
-        })
+        install::put(values, &name, &value)
     }
 }
 

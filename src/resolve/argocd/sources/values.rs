@@ -9,7 +9,7 @@ use crate::{
         helm, install, prepared,
     },
     source::{self, FileId, pattern::PathPattern},
-    tree::{Map, Node, Reason, Via},
+    tree::{Map, Node, Origin, Reason, Via},
 };
 
 impl SourcePart<'_, '_> {
@@ -66,21 +66,7 @@ impl SourcePart<'_, '_> {
             let layer = match self.locate(dir, entry) {
                 Ok(files) if files.is_empty() && ignore => continue,
                 Ok(files) if files.is_empty() => {
-                    let name = entry.as_str().unwrap_or("this values file");
-                    let message =
-                        format!("{name} does not exist, so Argo CD cannot render the chart");
-                    let written = match name.split_once('/') {
-                        Some((of, rest)) if of.starts_with('$') => source::join("", rest),
-                        _ => source::join(dir.unwrap_or_default(), name),
-                    };
-                    let path = written.unwrap_or_default();
-                    let problem = prepared::leads_nowhere(
-                        self.argo.context.sources,
-                        &entry.origin,
-                        &path,
-                        message,
-                    );
-                    deployed.problems.push(problem);
+                    deployed.problems.push(self.missing(dir, entry));
                     Node::unknown_value("a values file does not exist", &entry.origin)
                 }
                 Ok(files) => {
@@ -115,7 +101,7 @@ impl SourcePart<'_, '_> {
         if let Some(inline) = inline {
             values = helm::merge(&values, &inline);
         }
-        self.parameters(helm, values, deployed)
+        self.parameters(dir, helm, values, deployed)
     }
 
     /// `helm.values`: text that is YAML, unless an ApplicationSet's template was already read.
@@ -126,8 +112,14 @@ impl SourcePart<'_, '_> {
         install::values_text(self.argo.context.sources, values, &mut deployed.problems)
     }
 
-    /// `--set` and `--set-string`, the strings after the others.
-    fn parameters(&self, helm: &Node, mut values: Node, deployed: &mut Deployed) -> Node {
+    /// `--set` and `--set-string`, the strings after the others, and `--set-file`.
+    fn parameters(
+        &self,
+        dir: Option<&str>,
+        helm: &Node,
+        mut values: Node,
+        deployed: &mut Deployed,
+    ) -> Node {
         let parameters = helm.items_at("parameters");
         // For one name the last entry counts, in the place of the first.
         let mut last: indexmap::IndexMap<&str, &Node> = indexmap::IndexMap::new();
@@ -162,17 +154,52 @@ impl SourcePart<'_, '_> {
         }
         for parameter in helm.items_at("fileParameters") {
             let Some(name) = parameter.str_at("name") else { continue };
-            let value = Node::unknown_value("it is the content of a file", &parameter.origin);
-            deployed.problems.extend(install::set(&mut values, name, &value, true).err());
+            let value = self.content(dir, parameter, deployed);
+            deployed.problems.extend(install::put(&mut values, name, &value).err());
         }
         values
+    }
+
+    /// The content of the file that one of `helm.fileParameters` names: `--set-file`.
+    fn content(&self, dir: Option<&str>, parameter: &Node, deployed: &mut Deployed) -> Node {
+        let unknown = || Node::unknown_value("it is the content of a file", &parameter.origin);
+        let Some(path) = parameter.get("path") else { return unknown() };
+        match self.locate(dir, path).as_deref() {
+            Ok([file]) => {
+                deployed.reached.files.insert(*file);
+                Node::new(self.argo.context.sources.text(*file), Origin::start_of(*file))
+            }
+            Ok([]) => {
+                deployed.problems.push(self.missing(dir, path));
+                unknown()
+            }
+            Ok(_) => unknown(),
+            Err(why) => {
+                deployed.problems.push(Problem::unresolved(&path.origin, &**why));
+                unknown()
+            }
+        }
+    }
+
+    /// That there is no file of the name `entry`.
+    fn missing(&self, dir: Option<&str>, entry: &Node) -> Problem {
+        let name = entry.as_str().unwrap_or("this values file");
+        let message = format!("{name} does not exist, so Argo CD cannot render the chart");
+        let written = match name.split_once('/') {
+            Some((of, rest)) if of.starts_with('$') => source::join("", rest),
+            _ => source::join(dir.unwrap_or_default(), name),
+        };
+        let path = written.unwrap_or_default();
+        prepared::leads_nowhere(self.argo.context.sources, &entry.origin, &path, message)
     }
 
     pub(super) fn values_files(&self) -> Vec<FileId> {
         let path = self.source.str_at("path").filter(|_| self.source.get("chart").is_none());
         let dir = path.and_then(|path| self.argo.context.sources.below_root(path));
-        let entries = self.source.items_at("helm.valueFiles");
-        entries.iter().filter_map(|it| self.locate(dir.as_deref(), it).ok()).flatten().collect()
+        let parameters = self.source.items_at("helm.fileParameters").iter();
+        let contents = parameters.filter_map(|it| it.get("path"));
+        let entries = self.source.items_at("helm.valueFiles").iter().chain(contents);
+        entries.filter_map(|it| self.locate(dir.as_deref(), it).ok()).flatten().collect()
     }
 
     /// The files that an entry of `valueFiles` names; none when there is none.
