@@ -169,14 +169,27 @@ impl<'a> Layout<'a> {
 
     /// What the charts read that the generators of a kustomization in `dir` inflate.
     fn paths_of_generators(&self, dir: &str, root: &Node) -> Vec<String> {
-        let entries = root.items_at("generators").iter().filter_map(Node::as_str);
-        let files = entries.filter_map(|it| self.sources.find(&source::join(dir, it)?));
-        let configs = files.flat_map(|it| self.sources.outline(it).roots());
-        let configs = configs.filter(|it| it.str_at("kind") == Some("HelmChartInflationGenerator"));
-        configs
-            .flat_map(kustomization::chart_paths)
-            .filter_map(|it| source::join(dir, it))
-            .collect()
+        const INFLATES: &str = "HelmChartInflationGenerator";
+        let of = |configs: &mut dyn Iterator<Item = &Node>| -> Vec<String> {
+            configs
+                .filter(|it| it.str_at("kind") == Some(INFLATES))
+                .flat_map(kustomization::chart_paths)
+                .filter_map(|it| source::join(dir, it))
+                .collect()
+        };
+        let paths = root.items_at("generators").iter().flat_map(|entry| {
+            let text = entry.as_str().unwrap_or_default();
+            let file = source::join(dir, text).and_then(|it| self.sources.find(&it));
+            match file {
+                Some(file) => of(&mut self.sources.outline(file).roots()),
+                // It may stand there itself.
+                None if text.contains(INFLATES) => {
+                    of(&mut parse::embedded(self.sources, entry, Dialect::Sigs).roots())
+                }
+                None => Vec::new(),
+            }
+        });
+        paths.collect()
     }
 
     /// Adds the first kustomization of a directory.

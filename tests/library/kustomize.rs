@@ -890,6 +890,11 @@ valuesFile: v.yaml
     };
     assert_eq!(namespace(config), "default");
     assert_eq!(namespace(&namespaced), "kube-system");
+    // One that stands in the kustomization itself reads its values all the same.
+    let inline = format!("generators:\n- |\n  {}", namespaced.trim_end().replace('\n', "\n  "));
+    let values = "args: [--kubelet-insecure-tls, --v=2]\nreplicas: 2";
+    let found = inflated(&[("kustomization.yaml", &inline), ("v.yaml", values)]);
+    assert_eq!(found, ("kube-system".to_owned(), Some(2), Some(true)));
 }
 
 /// Compared with kustomize 5.5.0 and 5.8.1.
