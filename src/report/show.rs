@@ -122,9 +122,12 @@ fn told_once<'a>(
             it.names.push(name);
         }
     }
-    // What is in backticks is what a sentence is about.
-    let shape =
-        |it: &ToldProblem<'_>| -> String { it.problem.message.split('`').step_by(2).collect() };
+    // What is in backticks is what a sentence is about, and so is a path or a URL.
+    let is_named = |word: &&str| word.trim_end_matches(['.', ',', ':']).contains(['/', '.']);
+    let shape = |it: &ToldProblem<'_>| -> String {
+        let rest = it.problem.message.split('`').step_by(2);
+        rest.flat_map(|it| it.split(' ').filter(|it| !is_named(it))).collect()
+    };
     let mut groups: IndexMap<(&str, String), Vec<ToldProblem<'_>>> = IndexMap::new();
     for it in told.into_values() {
         groups.entry((it.problem.kind.rule(), shape(&it))).or_default().push(it);

@@ -302,6 +302,18 @@ spec:
     assert_eq!(lines, [once], "{text}");
     assert!(told("-v").matches("\n  unresolved: ").count() == 5, "{}", told("-v"));
     assert!(told("--format markdown").contains("and 4 more like it"));
+    // What is missing is named without backticks.
+    let missing = |of: &str| format!("- https://example.org/{of}.yaml\n");
+    let files = format!(
+        "//- kustomization.yaml\nresources:\n- metrics-server.yaml\n{}//- metrics-server.yaml\n{}",
+        ["a", "b/c", "d"].map(missing).concat(),
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: metrics-server}\n"
+    );
+    let dir = directory(&files);
+    let text = program("show --root", &[dir.path()]).out;
+    assert!(text.contains("unresolved: https://example.org/a.yaml is not in the"), "{text}");
+    assert!(text.replace("\n  ", " ").contains("and 2 more like it (-v)"), "{text}");
+    assert_eq!(text.matches("unresolved: ").count(), 1, "{text}");
 }
 
 #[test]
