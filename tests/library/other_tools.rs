@@ -352,6 +352,10 @@ fn what_terraform_installs_by_other_resources_is_said_to_be_unread() {
         resource "kubectl_manifest" "approver" {
           yaml_body = file("/opt/kubelet-csr-approver.yaml")
         }
+        //- fetched/main.tf
+        data "http" "approver" {
+          url = "https://example.com/kubelet-csr-approver/${var.version}/install.yaml"
+        }
         //- nothing/main.tf
         resource "kubectl_manifest" "settings" {
           yaml_body = <<-YAML
@@ -367,6 +371,7 @@ fn what_terraform_installs_by_other_resources_is_said_to_be_unread() {
     ), @r#"
     application/main.tf:4 `metrics-server` may be any chart of that name: what it installs is unknown
     approver/main.tf:2 an approver is installed by `kubectl_manifest`, which is not read
+    fetched/main.tf:2 an approver is fetched by `http`, and what becomes of it is not read
     manifests/main.tf:5 metrics-server is installed by `kubernetes_manifest`, which is not read
     url/main.tf:2 https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml is another version from time to time
     "#);

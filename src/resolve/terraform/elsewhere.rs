@@ -88,7 +88,13 @@ impl Module {
             subject && deploys(text) && !is_here()
         })?;
         let what = What::of(text(sources, file, says))?;
-        let why = format!("{} installed by `{kind}`, which is not read", what.is());
+        let why = match kind {
+            // It reads, and something else installs.
+            "http" => {
+                format!("{} fetched by `http`, and what becomes of it is not read", what.is())
+            }
+            _ => format!("{} installed by `{kind}`, which is not read", what.is()),
+        };
         Some((what, Problem::unresolved(&written(file, says.span()), why)))
     }
 
