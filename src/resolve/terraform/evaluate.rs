@@ -214,7 +214,7 @@ impl TerraformScope<'_> {
         match left {
             _ if depth > MAX_DEPTH => Some("it refers to itself"),
             Some(_) => None,
-            None => Some("it takes too long to evaluate"),
+            None => Some(super::release::TOO_LONG),
         }
     }
 

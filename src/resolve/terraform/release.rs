@@ -13,6 +13,9 @@ use crate::{
     tree::{Kind, Map, Node, Origin, Reason},
 };
 
+/// Why nothing is evaluated any more.
+pub(super) const TOO_LONG: &str = "it takes too long to evaluate";
+
 /// The release that has the arguments `body` of a `helm_release`, which is at `at`; `otherwise` is
 /// its name where none is known.
 pub(super) fn release(
@@ -70,7 +73,7 @@ fn values(
     let layers = body.get("values").filter(|it| !it.is_null());
     if let Some(why) = layers.and_then(Node::unknown) {
         let at = layers.map_or(at, |it| &it.origin);
-        problems.push(Problem::unresolved(at, why.clone()));
+        problems.push(untold(at, why));
         values = Node::unknown_value(why.clone(), at);
     }
     let (layers, unread) = install::layers(layers.map(Node::items).unwrap_or_default(), problems);
@@ -78,7 +81,7 @@ fn values(
     for layer in layers {
         let layer = scope.yaml(layer);
         if let Some(why) = layer.unknown() {
-            problems.push(Problem::unresolved(&layer.origin, why.clone()));
+            problems.push(untold(&layer.origin, why));
         }
         values = helm::merge(&values, &layer);
     }
@@ -90,6 +93,12 @@ fn values(
         }
     }
     values
+}
+
+/// That nobody can tell the values at `at`. Where too much is evaluated, that is one cause for all of them.
+fn untold(at: &Origin, why: &Reason) -> Problem {
+    let problem = Problem::unresolved(at, why.clone());
+    if &**why == TOO_LONG { problem.about(TOO_LONG) } else { problem }
 }
 
 /// One entry of `set`.
@@ -156,5 +165,18 @@ fn in_braces(items: &[Node], strings: bool) -> Kind {
         // One ends the list, or takes the comma behind it for its own.
         (_, Some(texts)) => format!("{{{}}}", texts.join(",")).into(),
         (_, None) => Kind::Unknown("it is read together with what is not known".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::nowhere;
+
+    #[test]
+    fn what_is_not_evaluated_any_more_has_one_cause() {
+        let subject = |why: &str| untold(&nowhere(), &why.into()).subject;
+        assert_eq!(&*subject(TOO_LONG), TOO_LONG);
+        assert_eq!(&*subject("it is computed"), "");
     }
 }
