@@ -468,11 +468,13 @@ fn summary(setting: Option<NamedFact>) -> Option<NamedFact> {
     Some(setting)
 }
 
-/// What a metrics-server is called, also where nobody can tell its name.
+/// What a metrics-server is called, also where nobody can tell its name or namespace.
 pub(crate) fn name_of(server: &MetricsServer) -> String {
-    match server.name.is_empty() {
-        true => format!("{}{NAMELESS}", server.namespace),
-        false => server.subject(),
+    match (server.is_anywhere, server.name.is_empty()) {
+        (true, true) => format!("namespace{NAMELESS}"),
+        (true, false) => format!("{}, namespace unknown", server.name),
+        (false, true) => format!("{}{NAMELESS}", server.namespace),
+        (false, false) => server.subject(),
     }
 }
 

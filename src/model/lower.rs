@@ -518,6 +518,7 @@ fn metrics_server(
     Some(MetricsServer {
         name: object.name().to_owned(),
         namespace: namespace.to_owned(),
+        is_anywhere: release.is_some_and(|it| it.is_anywhere && it.namespace == namespace),
         via: release.map_or("manifest", |it| it.via),
         chart: release.map(|it| (it.chart.clone(), chart::version(it))),
         port_value: release.and_then(|it| chart::port_value(it.family?, &chart::version(it))),

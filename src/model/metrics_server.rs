@@ -22,6 +22,8 @@ pub(crate) struct MetricsServer {
     pub name: String,
     /// Its namespace; `default` when nothing says otherwise.
     pub namespace: String,
+    /// Whether that stands for one that nobody can tell.
+    pub is_anywhere: bool,
     /// How it gets there: `manifest`, `helm-release`, `values-file`, `helm-chart`, `argo-cd`,
     /// `bundled` …
     pub via: &'static str,

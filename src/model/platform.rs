@@ -285,6 +285,7 @@ impl Platform {
         let server = MetricsServer {
             name: "metrics-server".into(),
             namespace: "kube-system".into(),
+            is_anywhere: false,
             via: "bundled",
             chart: None,
             port_value: None,

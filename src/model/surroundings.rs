@@ -27,6 +27,7 @@ impl MetricsServer {
             // What it is called, and its settings, are told by others.
             name: _,
             namespace: _,
+            is_anywhere: _,
             chart: _,
             facts: _,
             release: _,

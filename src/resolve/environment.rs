@@ -256,6 +256,8 @@ pub(crate) struct Release {
     pub name: String,
     /// Where it is installed.
     pub namespace: String,
+    /// Whether that stands for one that nobody can tell.
+    pub is_anywhere: bool,
     /// What installs it, as `show` names it: `helm-release`, `argo-cd` …
     pub via: &'static str,
     /// Which chart, when it is one that we know.

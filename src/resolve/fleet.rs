@@ -131,12 +131,12 @@ impl Bundle<'_> {
             // Without a name, Fleet makes one of the GitRepo's and the path.
             let called = field("helm.releaseName").and_then(Node::as_str);
             let called = called.unwrap_or(source::file_name(self.dir)).to_owned();
-            let namespace = install::namespace(namespace);
             let skips = field("helm.skipSchemaValidation");
             let release = Release {
                 skips_schema: skips.is_some_and(|it| it.as_bool() != Some(false)),
-                ..release.release("fleet", called, namespace, values, origin)
+                ..release.release("fleet", called, "", values, origin)
             };
+            let release = install::in_namespace(namespace, release);
             return environment.install(self.context, release);
         }
         let dir = field("kustomize.dir").and_then(Node::as_str);

@@ -184,6 +184,7 @@ impl ChartReference<'_> {
         };
         Release {
             name: name.into(),
+            is_anywhere: false,
             namespace: if namespace.is_empty() { "default" } else { namespace }.to_owned(),
             via,
             family,
@@ -219,13 +220,13 @@ fn archive_version(chart: &str, at: &Origin) -> Option<Node> {
     Some(Node::new(version.ok_or_else(unknown), at.clone()))
 }
 
-/// The namespace that an installer is told: where nobody can tell it, the one of which nothing is to be
-/// said.
-pub(crate) fn namespace(told: Option<&Node>) -> &str {
-    match told {
-        Some(it) if it.unknown().is_some() => "kube-system",
-        it => it.and_then(Node::as_str).filter(|it| !it.is_empty()).unwrap_or("default"),
-    }
+/// `release` in the namespace that an installer is told: where nobody can tell it, the one of which
+/// nothing is to be said.
+pub(crate) fn in_namespace(told: Option<&Node>, release: Release) -> Release {
+    let is_anywhere = told.is_some_and(|it| it.unknown().is_some());
+    let told = told.and_then(Node::as_str).filter(|it| !it.is_empty()).unwrap_or("default");
+    let namespace = if is_anywhere { "kube-system" } else { told }.to_owned();
+    Release { namespace, is_anywhere, ..release }
 }
 
 /// That metrics-server's repository certainly does not have `path` at `revision`, if so.

@@ -90,6 +90,7 @@ fn check(case: &Path) -> Result<(), Vec<String>> {
     let release = Release {
         name: text("release"),
         namespace: text("namespace"),
+        is_anywhere: false,
         via: "helm-release",
         family: Some(family),
         chart: "metrics-server".into(),

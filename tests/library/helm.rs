@@ -49,6 +49,7 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
     Release {
         name: "metrics-server".into(),
         namespace: "kube-system".into(),
+        is_anywhere: false,
         via: "helm-release",
         family: None,
         chart: "metrics-server".into(),

@@ -4,12 +4,7 @@
 use insta::assert_snapshot;
 
 use super::{fixture, ways};
-use crate::{
-    config::Config,
-    model::{Kubelet, MetricsServer},
-    pipeline::analyze,
-    tree::Node,
-};
+use crate::{config::Config, model::Kubelet, pipeline::analyze, tree::Node};
 
 /// What the releases of each environment get.
 fn installed(text: &str) -> String {
@@ -221,7 +216,7 @@ fn clusters(text: &str) -> String {
         let of_kubelet = |it: &Kubelet| format!("{} ({})", it.carrier.words(), it.group);
         let kubelets: Vec<String> = cluster.kubelets.iter().map(of_kubelet).collect();
         let servers: Vec<String> =
-            cluster.metrics_servers.iter().map(MetricsServer::subject).collect();
+            cluster.metrics_servers.iter().map(crate::settings::name_of).collect();
         lines.push(format!(
             "{}: {} | {}",
             cluster.environment,
@@ -381,9 +376,9 @@ fn a_namespace_is_the_one_of_a_resource_or_not_told() {
         ))
     };
     assert_snapshot!(code("namespace = kubernetes_namespace.this.metadata[0].name"), @"default: metrics/metrics-server |");
-    assert_snapshot!(code("namespace = kubernetes_namespace.kept.metadata[0].name"), @"default: kube-system/metrics-server |");
-    assert_snapshot!(code("namespace = kubernetes_namespace.this.metadata[0].uid"), @"default: kube-system/metrics-server |");
-    assert_snapshot!(code("namespace = var.namespace"), @"default: kube-system/metrics-server |");
+    assert_snapshot!(code("namespace = kubernetes_namespace.kept.metadata[0].name"), @"default: metrics-server, namespace unknown |");
+    assert_snapshot!(code("namespace = kubernetes_namespace.this.metadata[0].uid"), @"default: metrics-server, namespace unknown |");
+    assert_snapshot!(code("namespace = var.namespace"), @"default: metrics-server, namespace unknown |");
     assert_snapshot!(code(""), @"default: default/metrics-server |");
 }
 

@@ -102,7 +102,7 @@ fn server_json(sources: &Sources, server: &MetricsServer) -> Json {
     let chart = chart.map(|(name, version)| json!({ "name": name, "version": version.value() }));
     object([json!({
         "name": server.name,
-        "namespace": server.namespace,
+        "namespace": (!server.is_anywhere).then_some(&server.namespace),
         "via": server.via,
         "chart": chart,
         "managed": server.managed,

@@ -35,19 +35,15 @@ pub(super) fn release(
     let version = body.get("version").filter(|it| !it.is_null() && it.as_str() != Some(""));
     let mut problems = Vec::new();
     let values = values(scope, body, at, &mut problems);
-    let release = install::ChartReference {
+    let reference = install::ChartReference {
         name: chart,
         repository: body.get("repository"),
         directory: directory.as_deref(),
         version: version.cloned(),
-    }
-    .release(
-        "terraform",
-        text("name").unwrap_or_else(|| otherwise.to_owned()),
-        install::namespace(body.get("namespace")),
-        values,
-        &chart_node.origin,
-    );
+    };
+    let name = text("name").unwrap_or_else(|| otherwise.to_owned());
+    let release = reference.release("terraform", name, "", values, &chart_node.origin);
+    let release = install::in_namespace(body.get("namespace"), release);
     // What other charts get that cannot be told is not our concern.
     let concerns = release.family.is_some()
         || release.directory.is_some()
