@@ -160,9 +160,12 @@ fn of_group(rest: &[u8]) -> Relevance {
     let end = rest.iter().take(120).position(|it| matches!(it, b'/' | b'\n')).unwrap_or(0);
     let group = str::from_utf8(&rest[..end]).unwrap_or_default();
     match groups::role(group) {
-        Some(Role::ConfiguresKubelets | Role::DefinesNodes | Role::DescribesCluster) => {
-            Relevance::Subject
-        }
+        Some(
+            Role::ConfiguresKubelets
+            | Role::DefinesNodes
+            | Role::DefinesOwnNodes
+            | Role::DescribesCluster,
+        ) => Relevance::Subject,
         Some(Role::Connects | Role::Installs) => Relevance::Plumbing,
         Some(Role::Scales) => Relevance::Scaling,
         Some(Role::TellsPlatform) | None => Relevance::None,

@@ -11,6 +11,8 @@ pub(crate) enum Role {
     ConfiguresKubelets,
     /// They define a cluster's nodes.
     DefinesNodes,
+    /// They define the nodes of the cluster that they are applied to, and of no other.
+    DefinesOwnNodes,
     /// They say something of a cluster, but do not make its nodes.
     DescribesCluster,
     /// They change how many pods a workload has, or what the pods ask for.
@@ -43,9 +45,9 @@ const GROUPS: &[(&str, Role)] = &[
     ("kops.k8s.io", Role::DefinesNodes),
     ("kubeone.io", Role::DefinesNodes),
     ("kubeone.k8c.io", Role::DefinesNodes),
-    ("config.openshift.io", Role::DefinesNodes),
-    ("machine.openshift.io", Role::DefinesNodes),
-    ("machineconfiguration.openshift.io", Role::DefinesNodes),
+    ("config.openshift.io", Role::DefinesOwnNodes),
+    ("machine.openshift.io", Role::DefinesOwnNodes),
+    ("machineconfiguration.openshift.io", Role::DefinesOwnNodes),
     ("node.eks.aws", Role::DefinesNodes),
     ("provisioning.cattle.io", Role::DefinesNodes),
     ("karpenter.k8s.aws", Role::DescribesCluster),

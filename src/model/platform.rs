@@ -581,6 +581,47 @@ mod tests {
     }
 
     #[test]
+    fn objects_of_a_running_cluster_are_of_what_lies_beside_them() {
+        let on_openshift = |files: &str| {
+            let (_, clusters) = analyze(&fixture(files), &Config::default());
+            let of = clusters.into_iter().filter(|it| it.platform.is_some());
+            of.map(|it| it.environment).collect::<Vec<_>>().join(", ")
+        };
+        let object = |dir: &str| {
+            format!(
+                "//- {dir}oauth.yaml\napiVersion: config.openshift.io/v1\nkind: OAuth\n\
+                metadata: {{name: cluster}}\n"
+            )
+        };
+        let server = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: metrics-server}\n";
+        let flux = format!(
+            "//- k8s/apps.yaml\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+            metadata: {{name: apps}}\n\
+            spec: {{path: ./apps, sourceRef: {{kind: GitRepository, name: flux-system}}}}\n\
+            //- apps/ms.yaml\n{server}"
+        );
+        let overlay =
+            format!("//- ms/kustomization.yaml\nresources: [d.yaml]\n//- ms/d.yaml\n{server}");
+        let loose = format!("//- ms/d.yaml\n{server}");
+        for (files, dir, expected) in [
+            (&flux, "openshift/", "default"),
+            (&flux, "", "default"),
+            (&flux, "k8s/machines/", "k8s"),
+            (&overlay, "openshift/", "default"),
+            (&overlay, "ms/", "ms"),
+            (&overlay, "", "ms"),
+            (&loose, "openshift/auth/", "openshift/auth"),
+            (&loose, "ms/machines/", "default"),
+            (&loose, "", "default"),
+        ] {
+            assert_eq!(on_openshift(&format!("{files}{}", object(dir))), expected, "{files}{dir}");
+        }
+        // A file that makes a cluster is of the only one, wherever it lies.
+        let kops = "//- kops/a.yaml\napiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\nmetadata: {name: a}\n";
+        assert_eq!(on_openshift(&format!("{overlay}{kops}")), "ms");
+    }
+
+    #[test]
     fn test_data_is_no_cluster_of_anybody() {
         let kubelets = |dir: &str| {
             let kubeadm = format!(

@@ -475,7 +475,11 @@ pub(crate) fn defines_nodes(node: &Node) -> bool {
     let role = version.split_once('/').and_then(|(group, _)| groups::role(group));
     let kubelet_config = node.str_at("kind") == Some("ConfigMap")
         && node.str_at("metadata.name").is_some_and(|it| it.starts_with("kubelet-config"));
-    kubelet_config || matches!(role, Some(Role::ConfiguresKubelets | Role::DefinesNodes))
+    kubelet_config
+        || matches!(
+            role,
+            Some(Role::ConfiguresKubelets | Role::DefinesNodes | Role::DefinesOwnNodes)
+        )
 }
 
 #[cfg(test)]

@@ -421,11 +421,17 @@ fn attach_definitions(
     let names = environments.iter().enumerate().map(|(index, it)| (it.name.clone(), index));
     let names: BTreeMap<String, usize> = names.collect();
     let told = told(context.config, environments);
-    let mut homeless = Groups::new();
+    let (mut homeless, mut apart) = (Groups::new(), Groups::new());
     for (path, found) in definitions.into_iter().filter(|(_, it)| !it.is_empty()) {
         let says_so = told.iter().filter(|(_, it)| it.is_match(path)).map(|(index, _)| *index);
         let (mut homes, mut others) = (says_so.collect::<BTreeSet<_>>(), BTreeSet::new());
-        if homes.is_empty() {
+        if homes.is_empty() && found.is_of_its_own_cluster() {
+            homes.extend(home(&places, path, |it| it.is_beside(path)));
+            if homes.is_empty() {
+                apart.entry(environment_or_unnamed(path)).or_default().push((path, found));
+                continue;
+            }
+        } else if homes.is_empty() {
             (homes, others) = self::homes(&places, &names, called, path);
         }
         for index in homes {
@@ -441,7 +447,7 @@ fn attach_definitions(
         && environment_of(&place.path()).is_none()
         && let (Some(environment), Some((_, found))) = (environments.first_mut(), homeless.pop())
     {
-        return found.join(environment);
+        found.join(environment);
     }
     for (name, loose) in homeless {
         let same = |it: &&mut Environment| {
@@ -451,6 +457,19 @@ fn attach_definitions(
         match environments.iter_mut().find(same) {
             Some(environment) => loose.join(environment),
             None => {
+                let name = not_built(environments, name);
+                environments.extend(loose.found(context, &name));
+            }
+        }
+    }
+    for (name, loose) in sets(apart) {
+        // What defines the cluster beside them may just have got its environment.
+        match environments[places.len()..].iter_mut().find(|it| it.name == name) {
+            Some(environment) => loose.join(environment),
+            None => {
+                let dir = loose.dir(context.sources);
+                let is_taken = environments.iter().any(|it| it.name == name);
+                let name = if is_taken && !dir.is_empty() { dir } else { name };
                 let name = not_built(environments, name);
                 environments.extend(loose.found(context, &name));
             }
@@ -505,9 +524,9 @@ fn homes<'p>(
         };
     }
     if homes.is_empty() {
-        homes.extend(callers().filter_map(|it| home(places, &format!("{}/", it.dir))));
+        homes.extend(callers().filter_map(|it| home(places, &format!("{}/", it.dir), |_| true)));
         if homes.is_empty() {
-            homes.extend(home(places, path));
+            homes.extend(home(places, path, |_| true));
         }
         if homes.is_empty() && others.is_empty() {
             others.insert(environment_or_unnamed(path));
@@ -529,6 +548,11 @@ struct Place {
     /// Whether it is a cluster's: what Flux or Argo CD starts from, or what has a metrics-server or
     /// may have one.
     certain: bool,
+    /// Whether a controller applies it.
+    is_applied: bool,
+    /// The directories of the repository's root that it consists of: the one that it starts in, or those
+    /// of manifests that nothing refers to.
+    tops: BTreeSet<String>,
 }
 
 impl Place {
@@ -563,7 +587,24 @@ impl Place {
             || environment.problems.iter().any(|it| it.kind != ProblemKind::Unresolved)
             || environment.releases.iter().any(|it| it.family.is_some())
             || environment.objects.iter().any(is_it);
-        Self { dir: dir.to_owned(), built: kind != EntryKind::Manifests, certain }
+        let built = kind != EntryKind::Manifests;
+        let objects = environment.objects.iter().filter_map(|it| it.node.origin.written_at());
+        let mut tops: BTreeSet<String> = objects
+            .filter(|_| !built)
+            .map(|it| top(source::parent(&sources[it.file].path)).to_owned())
+            .collect();
+        tops.insert(top(dir).to_owned());
+        let is_applied = matches!(kind, EntryKind::ArgoCd | EntryKind::Flux);
+        Self { dir: dir.to_owned(), built, certain, is_applied, tops }
+    }
+
+    /// Whether the file at `path` is near what it consists of: in the same directory of the
+    /// repository's root. What is in the root itself is near everything, except that Flux and Argo CD
+    /// apply what they say they apply.
+    fn is_beside(&self, path: &str) -> bool {
+        let top = top(source::parent(path));
+        let is_root = top.is_empty() || self.tops.contains("");
+        self.tops.contains(top) || is_root && !self.is_applied
     }
 
     /// The path of something in its directory.
@@ -572,13 +613,19 @@ impl Place {
     }
 }
 
+/// The first directory of a path.
+fn top(dir: &str) -> &str {
+    dir.split_once('/').map_or(dir, |(top, _)| top)
+}
+
 /// The environment, of those at `places`, whose cluster the file at `path` defines.
 ///
 /// A file in the directory of an environment belongs to that environment or to none. Any other
 /// belongs to the one that shares most of its directories, if that is one, or to the only one. What
-/// nothing builds counts where nothing is built.
-fn home(places: &[Place], path: &str) -> Option<usize> {
-    let all = || places.iter().enumerate();
+/// nothing builds counts where nothing is built. Beside a name in its path, only a place that `may` be
+/// it counts.
+fn home(places: &[Place], path: &str, may: impl Fn(&Place) -> bool) -> Option<usize> {
+    let all = || places.iter().enumerate().filter(|(_, it)| may(it));
     if let Some(place) = environment_of(path) {
         return inside(places, place);
     }

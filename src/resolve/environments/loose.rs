@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::defines_nodes;
 use crate::{
+    data::groups::{self, Role},
     problem::{Problem, ProblemKind},
     resolve::{
         context::Context,
@@ -260,6 +261,19 @@ impl Loose {
         self.objects = workloads;
         let files = std::mem::take(&mut self.files);
         Self { objects: definitions, files, ..Self::default() }
+    }
+
+    /// Whether all of it are objects of the cluster that they are applied to. Who does not apply them to
+    /// a cluster says nothing of that one.
+    pub(super) fn is_of_its_own_cluster(&self) -> bool {
+        let is_own = |it: &Node| groups::role(it.api_group()) == Some(Role::DefinesOwnNodes);
+        self.files.is_empty() && self.objects.iter().all(is_own)
+    }
+
+    /// The directory of its first object.
+    pub(super) fn dir<'s>(&self, sources: &'s Sources) -> &'s str {
+        let file = self.objects.first().and_then(|it| it.origin.written_at()).map(|it| it.file);
+        file.map_or("", |file| source::parent(&sources[file].path))
     }
 
     /// Makes it part of `environment`.
