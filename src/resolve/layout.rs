@@ -467,6 +467,16 @@ pub(crate) fn is_gitops(sources: &Sources, file: FileId) -> bool {
             .any(|kind| text.contains(&format!("kind: {kind}")))
 }
 
+/// Whether the file at `path` lies in a chart that packs it and does not apply it: Helm applies what
+/// `templates/` print, and what is in `crds/`. A chart in the repository's root has all around it that is
+/// there, and only `files/` is by convention its own.
+pub(crate) fn is_packed(sources: &Sources, path: &str) -> bool {
+    let Some(dir) = chart_around(sources, path) else { return false };
+    let inner = path[dir.len()..].trim_start_matches('/');
+    let is_applied = ["templates/", "crds/"].iter().any(|it| inner.starts_with(it));
+    !is_applied && (!dir.is_empty() || inner.starts_with("files/"))
+}
+
 /// Whether `node` is an object that says what Argo CD deploys.
 pub(crate) fn is_application(node: &Node) -> bool {
     node.str_at("apiVersion").is_some_and(|it| it.starts_with("argoproj.io/"))

@@ -150,6 +150,22 @@ fn loose_manifests_are_of_one_cluster_within_their_directory() {
 }
 
 #[test]
+fn what_a_chart_packs_beside_its_templates_nobody_applies() {
+    let found = |dir: &str| {
+        let files = format!("//- {dir}/web.yaml\nWEB\n//- {dir}/scaler.yaml\nSCALER\n");
+        let chart = "apiVersion: v2\nname: a\nversion: 1.0.0\n";
+        let charts = format!("//- charts/a/Chart.yaml\n{chart}//- Chart.yaml\n{chart}");
+        environments(&format!("{files}{charts}"))
+    };
+    for dir in ["charts/a/files", "charts/a/ci/more", "charts/a", "files/more"] {
+        assert_eq!(found(dir), "", "{dir}");
+    }
+    for dir in ["charts/a/crds", "charts", "deploy"] {
+        assert!(found(dir).starts_with(dir), "{dir}");
+    }
+}
+
+#[test]
 fn the_file_that_scales_may_speak_of_metrics_server() {
     assert_snapshot!(environments("
         //- web/web.yaml

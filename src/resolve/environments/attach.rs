@@ -52,6 +52,9 @@ pub(super) fn loose(
         let mut found = Loose::default();
         found.add(sources, file);
         definitions.push((path.as_str(), found.take_definitions()));
+        if layout::is_packed(sources, path) {
+            continue;
+        }
         manifests.entry(environment_or_unnamed(path)).or_default().push((path, found));
     }
     for (name, loose) in sets(manifests) {
@@ -121,6 +124,7 @@ fn scaled<'a>(
         layout::is_yaml(path)
             && !layout::is_kustomization(path)
             && !layout.is_template_dir(file)
+            && !layout::is_packed(sources, path)
             && !layout.is_excluded(file)
             && !reached.contains(&file)
     };
