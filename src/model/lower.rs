@@ -53,7 +53,8 @@ pub(crate) fn lower(sources: &Sources, environments: &[Environment]) -> Vec<Clus
     let mut left = MOST_OF_ALL;
     for together in environments.chunks(TOGETHER) {
         let most = left.min(MOST_SERVERS);
-        let some = together.par_iter().map(|it| lower_one(sources, it, &elsewhere, most));
+        let some =
+            together.par_iter().map(|it| lower_one(sources, environments, it, &elsewhere, most));
         let some: Vec<Cluster> = some.collect();
         let judged: usize = some.iter().map(|it| it.metrics_servers.len()).sum();
         left = left.saturating_sub(judged);
@@ -62,9 +63,11 @@ pub(crate) fn lower(sources: &Sources, environments: &[Environment]) -> Vec<Clus
     clusters
 }
 
-/// The typed view of `environment`, of which at most so many metrics-servers are judged.
+/// The typed view of `environment`, one of `environments`, of which at most so many metrics-servers are
+/// judged.
 fn lower_one(
     sources: &Sources,
+    environments: &[Environment],
     environment: &Environment,
     elsewhere: &Elsewhere,
     most: usize,
@@ -86,7 +89,7 @@ fn lower_one(
     };
     let index = ObjectIndex::new(environment);
     let autoscalers = autoscaler::find(sources, &index, || {
-        elsewhere.requests.get_or_init(|| autoscaler::elsewhere(sources))
+        elsewhere.requests.get_or_init(|| autoscaler::elsewhere(sources, environments))
     });
     let runs_on = platform.runs_on();
     let registrations = index.of_kind("APIService").iter();

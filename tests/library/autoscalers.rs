@@ -165,6 +165,57 @@ fn what_a_chart_packs_beside_its_templates_nobody_applies() {
     }
 }
 
+/// The files of an overlay that makes a namespace of its base, with a `LimitRange` of it.
+fn overlay_with_range(name: &str, limits: &str) -> String {
+    format!(
+        "
+        //- base/kustomization.yaml
+        resources: [web.yaml, scaler.yaml]
+        //- base/web.yaml
+        WEB
+        //- base/scaler.yaml
+        SCALER
+        //- overlays/b/kustomization.yaml
+        namespace: b
+        resources: [../../base]
+        //- overlays/{name}/kustomization.yaml
+        namespace: {name}
+        resources: [../../base, lr.yaml]
+        //- overlays/{name}/lr.yaml
+        apiVersion: v1
+        kind: LimitRange
+        metadata: {{name: x}}
+        spec: {{limits: [{{type: Container, {limits}}}]}}"
+    )
+}
+
+#[test]
+fn a_limit_range_gives_requests_in_its_namespace_alone() {
+    let lacking = |files: &str| {
+        let sources = fixture_with(PARTS, files);
+        let (_, clusters) = analyze(&sources, &Config::default());
+        let found = check(&clusters).into_iter();
+        let found = found.filter(|it| it.rule == "hpa-target-without-requests");
+        let mut names: Vec<_> = found.flat_map(|it| it.environments).collect();
+        names.sort();
+        names.join(" ")
+    };
+    let cpu = "default: {cpu: 100m}";
+    assert_eq!(lacking(&overlay_with_range("a", cpu)), "overlays/b");
+    let memory = "default: {memory: 500Mi}";
+    assert_eq!(lacking(&overlay_with_range("a", memory)), "overlays/a overlays/b");
+    // What nothing builds may be applied to any of them, unless it gives something else.
+    let loose = |limits: &str| {
+        let files = overlay_with_range("a", limits);
+        files.replace("[../../base, lr.yaml]", "[../../base]").replace("overlays/a/lr", "more/lr")
+    };
+    assert_eq!(lacking(&loose(cpu)), "");
+    assert_eq!(lacking(&loose(memory)), "overlays/a overlays/b");
+    // Another overlay of the same namespace may be of the same cluster.
+    let same = overlay_with_range("a", cpu).replace("namespace: a", "namespace: b");
+    assert_eq!(lacking(&same), "");
+}
+
 #[test]
 fn the_file_that_scales_may_speak_of_metrics_server() {
     assert_snapshot!(environments("

@@ -35,20 +35,25 @@ pub(super) fn counted(pod: &Node) -> Result<Vec<Container>, (Reason, Origin)> {
 /// that the admission plugin `LimitRanger` adds what the namespace's `ranges` have as defaults.
 pub(super) fn give_requests(container: &mut Container, ranges: &[&Node]) {
     let Container { resources, .. } = container;
-    resources.cpu_request = given(
-        &resources.cpu_request,
-        &resources.cpu_limit,
-        range(ranges, Measured::Cpu, &workload::cpu as &dyn Fn(&Node) -> Result<Cpu, String>),
-    );
-    resources.memory_request = given(
-        &resources.memory_request,
-        &resources.memory_limit,
-        range(
-            ranges,
-            Measured::Memory,
-            &workload::memory as &dyn Fn(&Node) -> Result<Memory, String>,
-        ),
-    );
+    let (cpu, memory) = (cpu_of(ranges), memory_of(ranges));
+    resources.cpu_request = given(&resources.cpu_request, &resources.cpu_limit, cpu);
+    resources.memory_request = given(&resources.memory_request, &resources.memory_limit, memory);
+}
+
+/// Whether a `LimitRange` gives containers requests of `resource`, or may.
+pub(super) fn may_give(node: &Node, resource: Measured) -> bool {
+    match resource {
+        Measured::Cpu => !cpu_of(&[node]).is_absent(),
+        Measured::Memory => !memory_of(&[node]).is_absent(),
+    }
+}
+
+fn cpu_of(ranges: &[&Node]) -> Fact<Cpu> {
+    range(ranges, Measured::Cpu, &workload::cpu)
+}
+
+fn memory_of(ranges: &[&Node]) -> Fact<Memory> {
+    range(ranges, Measured::Memory, &workload::memory)
 }
 
 fn given<T: Clone>(request: &Fact<T>, limit: &Fact<T>, default: Fact<T>) -> Fact<T> {

@@ -7,7 +7,7 @@ use crate::{
     literals::Literals,
     model::{
         Fact,
-        autoscaler::{Autoscaler, Need, TargetRef, Workload, metric, request},
+        autoscaler::{Autoscaler, Measured, Need, TargetRef, Workload, metric, request},
         fact::written,
         index::ObjectIndex,
         lower::{kubernetes_default, namespace_of},
@@ -34,15 +34,31 @@ pub(in crate::model) fn find<'a>(
 }
 
 /// Everything in the repository that may give containers requests: `LimitRange`s and
-/// `VerticalPodAutoscaler`s, as they are written.
+/// `VerticalPodAutoscaler`s, as the `environments` have them, and as they are written.
 ///
 /// May read every manifest, so it is for when a request is missed.
-pub(in crate::model) fn elsewhere(sources: &Sources) -> Vec<Node> {
+pub(in crate::model) fn elsewhere(sources: &Sources, environments: &[Environment]) -> Vec<Node> {
+    let gives = |it: &&Node| GIVING_REQUESTS.contains(&it.object_kind());
+    // A file below the directory that an environment starts in is only that one's, which may give it
+    // another namespace.
+    let (mut found, mut of_one) = (Vec::new(), BTreeSet::new());
+    for environment in environments {
+        let start = environment.entry.origin.written_at();
+        let dir = start.map(|it| source::parent(&sources[it.file].path));
+        for object in environment.objects.iter().filter(|it| gives(&&it.node)) {
+            let is_inside = |it: &FileId| {
+                dir.is_some_and(|dir| !dir.is_empty() && source::is_within(&sources[*it].path, dir))
+            };
+            of_one.extend(file_of(object).filter(is_inside));
+            found.push(object.node.clone());
+        }
+    }
     let kinds = Literals::new(&[GIVING_REQUESTS]);
     let files = sources.saying(&kinds, |_, it| layout::is_yaml(&it.path));
+    let files = files.filter(|it| !of_one.contains(it));
     let roots = files.flat_map(|it| sources.documents(it, Dialect::Sigs).roots());
-    let gives = |it: &&Node| GIVING_REQUESTS.contains(&it.object_kind());
-    layout::objects(roots).filter(gives).cloned().collect()
+    found.extend(layout::objects(roots).filter(gives).cloned());
+    found
 }
 
 /// The search for what an environment's autoscalers scale.
@@ -225,12 +241,13 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
         let vertical = self.beside(object, vertical);
         let vertical = vertical.filter_map(|it| request::vertical(it, &named, &containers));
         let vertical: Vec<_> = vertical.collect();
-        let misses = |need: &Need| {
+        let misses = |need: &&Need| {
             let mut counted = containers.iter().filter(|it| need.counts(it));
             counted.any(|it| it.lacks(need.resource).is_some())
         };
-        if needs.iter().any(misses)
-            && let Some(at) = self.given_elsewhere(object, &named)
+        let missed: Vec<Measured> = needs.iter().filter(misses).map(|it| it.resource).collect();
+        if !missed.is_empty()
+            && let Some(at) = self.given_elsewhere(object, &named, &missed)
         {
             let why = "something elsewhere in the repository may give its containers requests";
             return Err((why.into(), at));
@@ -238,8 +255,14 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
         Ok(Workload { containers, injected: self.is_injected(object), vertical })
     }
 
-    /// What may give the containers of `object` requests, and is of no object of the environment.
-    fn given_elsewhere(&self, object: &Object, named: &TargetRef) -> Option<Origin> {
+    /// What may give the containers of `object` requests that are `missed`, and is of no object of the
+    /// environment.
+    fn given_elsewhere(
+        &self,
+        object: &Object,
+        named: &TargetRef,
+        missed: &[Measured],
+    ) -> Option<Origin> {
         let file = |it: &Node| it.object_anchor().written_at().map(|it| it.file);
         let here = self.here.get_or_init(|| {
             GIVING_REQUESTS
@@ -251,10 +274,11 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
         let may_give = |it: &&Node| {
             let namespace = it.object_namespace();
             let in_namespace = namespace.is_empty() || namespace == namespace_of(object);
-            let target = || it.str_at("spec.targetRef.name").is_none_or(|it| it == named.name);
-            in_namespace
-                && (it.object_kind() == "LimitRange" || target())
-                && !here.contains(&file(it))
+            let gives = || match it.object_kind() {
+                "LimitRange" => missed.iter().any(|resource| request::may_give(it, *resource)),
+                _ => it.str_at("spec.targetRef.name").is_none_or(|it| it == named.name),
+            };
+            in_namespace && !here.contains(&file(it)) && gives()
         };
         (self.elsewhere)().iter().find(may_give).map(|it| it.object_anchor().clone())
     }
