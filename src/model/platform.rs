@@ -201,8 +201,15 @@ pub(crate) fn facts<'a>(
 }
 
 impl Platform {
-    /// The product that runs all nodes in sight.
+    /// The product that runs all nodes in sight, unless it is of a version that may not sign their
+    /// certificates, and has nothing to set for that.
     pub(crate) fn runs_on(&self) -> Option<RunsOn> {
+        let is_old = |it: &Kubelet| {
+            it.signer == Signer::Unknown && matches!(it.carrier, Carrier::Platform(_))
+        };
+        if self.kubelets.iter().any(is_old) {
+            return None;
+        }
         let mut named = self.kubelets.iter().filter(|it| it.cluster.product().is_some()).peekable();
         let first = *named.peek()?;
         let name = first.cluster.product()?;
@@ -578,6 +585,34 @@ mod tests {
         assert_eq!(runs_on(talos), Some(("Talos", Some(super::BY_TALOS))));
         assert_eq!(runs_on(&format!("{eks}{talos}")), None);
         assert_eq!(runs_on(kubelet), None);
+    }
+
+    #[test]
+    fn kops_signs_certificates_from_some_version_on() {
+        let state = |spec: &str| {
+            let file = format!(
+                "//- a.yaml\napiVersion: kops.k8s.io/v1alpha2\nkind: Cluster\n\
+                metadata: {{name: a}}\nspec: {spec}\n"
+            );
+            let (_, clusters) = analyze(&fixture(&file), &Config::default());
+            clusters[0].serving.state.id()
+        };
+        for spec in [
+            "{}",
+            "{kubernetesVersion: 1.19.0, cloudProvider: aws}",
+            "{kubernetesVersion: v1.22.1, cloudProvider: {aws: {}}}",
+            "{kubernetesVersion: 1.27.0, cloudProvider: gce}",
+        ] {
+            assert_eq!(state(spec), "signed-by-platform", "{spec}");
+        }
+        for spec in [
+            "{kubernetesVersion: 1.18.20, cloudProvider: aws}",
+            "{kubernetesVersion: 1.19.0, cloudProvider: gce}",
+            "{kubernetesVersion: '${VERSION}'}",
+            "{kubernetesVersion: 1.15.7, kubelet: {readOnlyPort: 10255}}",
+        ] {
+            assert_eq!(state(spec), "unknown", "{spec}");
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Platforms that sign the kubelets' certificates themselves, or approve the requests for them:
 //! clouds, kOps, Gardener, OpenShift, KubeOne, k0s. Each is known by its objects.
 
+use semver::Version;
+
 use crate::{
+    data::version::lenient,
     model::{
         Carrier, ClusterId, Fact, KubeletFacts, Signer,
         kubelet::{Flag, Settings},
@@ -158,11 +161,35 @@ fn install_config(document: &InputDocument<'_>, platform: &mut Platform) {
     }
 }
 
-/// kops-controller signs every node's serving certificate (`cmd/kops-controller`).
+/// Whether kops-controller certainly signs the nodes' serving certificates: on AWS from kOps 1.19 on
+/// (`UseKopsControllerForNodeBootstrap`, kubernetes/kops#10022), on other clouds later, the last of which
+/// was Scaleway with 1.27 (kubernetes/kops#15474). kOps is never older than the Kubernetes that it installs;
+/// where no version is written, it is one of today.
+fn signs(spec: Option<&Node>) -> bool {
+    let get = |path| spec.and_then(|it| it.look(path).transpose());
+    let is_aws = match get("cloudProvider") {
+        None => true,
+        Some(Ok(it)) => it.as_str() == Some("aws") || it.get("aws").is_some(),
+        Some(Err(_)) => false,
+    };
+    match get("kubernetesVersion") {
+        None => true,
+        Some(Ok(it)) => it
+            .as_str()
+            .and_then(lenient)
+            .is_some_and(|it| it >= Version::new(1, if is_aws { 19 } else { 27 }, 0)),
+        Some(Err(_)) => false,
+    }
+}
+
+/// A kOps cluster, with the metrics-server that kOps deploys where it is asked to.
 fn kops(document: &InputDocument<'_>, platform: &mut Platform) {
     let cluster = document.cluster("kops", document.node.object_name());
     let anchor = document.anchor();
-    platform.signed(&cluster, "kOps cluster", &anchor);
+    let kubelet = platform.signed(&cluster, "kOps cluster", &anchor);
+    if !signs(document.node.get("spec")) {
+        kubelet.signer = Signer::Unknown;
+    }
     // `KubeletConfigSpec` calls it as a KubeletConfiguration does.
     let fields = [
         ("kubelet", "all nodes"),
