@@ -1,6 +1,14 @@
-//! What metrics-server's repository holds where, by release: manifests, and its chart.
+//! Where metrics-server's releases have their images, and what its repository holds where: manifests, and
+//! its chart.
 
 use semver::Version;
+
+/// The repository of the images, with a tag for each release from [`FIRST_IMAGE`] on:
+/// `registry.k8s.io/images/k8s-staging-metrics-server/images.yaml` of `kubernetes/k8s.io` lists them.
+pub(crate) const IMAGE: &str = "registry.k8s.io/metrics-server/metrics-server";
+
+/// The first version with its image at [`IMAGE`].
+pub(crate) const FIRST_IMAGE: Version = Version::new(0, 3, 7);
 
 /// Each directory, the first release that has it and the last; none where the newest still has it.
 type Directory = (&'static str, Version, Option<Version>);

@@ -1,15 +1,16 @@
 use semver::Version;
 
 use crate::{
-    data::flags,
+    data::{
+        flags,
+        upstream::{FIRST_IMAGE, IMAGE},
+    },
     finding::{Change, Findings},
     model::{Cluster, Fact, MetricsServer},
 };
 
-/// What upstream publishes to: `registry.k8s.io/images/k8s-staging-metrics-server/images.yaml` of
-/// `kubernetes/k8s.io` lists every tag.
-const UPSTREAM: [&str; 2] =
-    ["registry.k8s.io/metrics-server/metrics-server", "k8s.gcr.io/metrics-server/metrics-server"];
+/// What upstream publishes to, and the name that it had.
+const UPSTREAM: [&str; 2] = [IMAGE, "k8s.gcr.io/metrics-server/metrics-server"];
 
 /// Where the images of each processor were until then.
 const FORMER: [&str; 3] = [
@@ -24,9 +25,6 @@ const BITNAMI: [&str; 3] = [
     "bitnami/metrics-server",
     "registry-1.docker.io/bitnami/metrics-server",
 ];
-
-/// The first version with its image at [`UPSTREAM`].
-const FIRST: Version = Version::new(0, 3, 7);
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for server in &cluster.metrics_servers {
@@ -69,9 +67,9 @@ fn missing(server: &MetricsServer) -> Option<Missing> {
                 format!("{repository} has no tag `{tag}`: it has releases alone"),
                 format!("write v{}.{}.{}", version.major, version.minor, version.patch),
             ),
-            Some(version) if *version < FIRST => (
-                format!("{repository} has no tag `{tag}`: its first is v{FIRST}"),
-                format!("use v{FIRST} or newer"),
+            Some(version) if *version < FIRST_IMAGE => (
+                format!("{repository} has no tag `{tag}`: its first is v{FIRST_IMAGE}"),
+                format!("use v{FIRST_IMAGE} or newer"),
             ),
             Some(version) => {
                 let before = flags::last_before(version)?;
@@ -90,10 +88,9 @@ fn missing(server: &MetricsServer) -> Option<Missing> {
         return Some(Missing { variant: "tag", message, help });
     }
     if FORMER.iter().any(|it| repository.starts_with(it)) {
-        version.filter(|it| *it >= FIRST)?;
+        version.filter(|it| *it >= FIRST_IMAGE)?;
         let tag = tag?;
-        let (latest, new) =
-            (format!("{repository} has no tag `{tag}`: its last is v0.3.6"), UPSTREAM[0]);
+        let (latest, new) = (format!("{repository} has no tag `{tag}`: its last is v0.3.6"), IMAGE);
         return Some(Missing {
             variant: "name",
             message: latest,
@@ -110,7 +107,7 @@ fn missing(server: &MetricsServer) -> Option<Missing> {
         ),
         help: match server.chart {
             Some(_) => "install the chart of kubernetes-sigs, whose values are others".to_owned(),
-            None => format!("use {}", UPSTREAM[0]),
+            None => format!("use {IMAGE}"),
         },
     })
 }

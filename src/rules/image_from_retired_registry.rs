@@ -1,4 +1,7 @@
+use semver::Version;
+
 use crate::{
+    data::upstream::{FIRST_IMAGE, IMAGE},
     finding::{Change, Findings},
     model::Cluster,
 };
@@ -34,11 +37,57 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 None => "use the manifests of v0.6.3 or newer",
             });
         } else {
-            finding.help("use registry.k8s.io/metrics-server/metrics-server");
+            finding.help(format!("use {IMAGE}{}", of_tags(server.image_tag.value())));
             if registry == FROZEN {
                 let host = Change::part(origin, FROZEN, "registry.k8s.io");
                 finding.safe_fix(&["image", "image_repository"], [host]);
             }
+        }
+    }
+}
+
+/// What to know of the tags at [`IMAGE`] for who has a `tag` that is not among them.
+fn of_tags(tag: Option<&String>) -> String {
+    let Some(tag) = tag else { return String::new() };
+    let version = tag.strip_prefix('v').and_then(|it| Version::parse(it).ok());
+    match version {
+        Some(it) if Version::new(it.major, it.minor, it.patch) < FIRST_IMAGE => {
+            format!(", whose first tag is v{FIRST_IMAGE}")
+        }
+        Some(it) if it.pre.is_empty() => String::new(),
+        _ => ", whose tags are those of releases, such as v0.8.1".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        config::Config,
+        pipeline::{analyze, check},
+        tests::fixture,
+    };
+
+    #[test]
+    fn the_help_names_no_image_that_does_not_exist() {
+        for (image, tags) in [
+            ("k8s.gcr.io/metrics-server-amd64:v0.3.6", ", whose first tag is v0.3.7"),
+            ("gcr.io/google_containers/metrics-server-amd64:v0.2.1", ", whose first tag is v0.3.7"),
+            ("k8s.gcr.io/metrics-server/metrics-server:v0.6.1", ""),
+            (
+                "docker.io/bitnamilegacy/metrics-server:0.7.2-debian-12-r3",
+                ", whose tags are those of releases, such as v0.8.1",
+            ),
+        ] {
+            let file = format!(
+                "//- a.yaml\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: metrics-server}}\n\
+                spec: {{template: {{spec: {{containers: [{{name: metrics-server, image: '{image}'}}]}}}}}}\n"
+            );
+            let (_, clusters) = analyze(&fixture(&file), &Config::default());
+            let mut found = check(&clusters).into_iter();
+            let found =
+                found.find(|it| it.rule == "image-from-retired-registry").expect("a finding");
+            let help = format!("use registry.k8s.io/metrics-server/metrics-server{tags}");
+            assert_eq!(found.help, Some(help), "{image}");
         }
     }
 }
