@@ -29,6 +29,7 @@ mod selector;
 mod service;
 pub(crate) mod serving;
 pub(crate) mod surroundings;
+mod texts;
 mod unjudged;
 mod variables;
 pub(crate) mod workload;
@@ -50,6 +51,7 @@ pub(crate) use quantity::{Cpu, Duration, IntOrPercent, MI, Memory};
 pub(crate) use release::ReleaseFacts;
 pub(crate) use resizer::Resizer;
 pub(crate) use service::{Service, ServicePort};
+pub(crate) use texts::{NotText, NotTextCause};
 pub(crate) use unjudged::unjudged;
 pub(crate) use workload::flag::{self, Argument, takes};
 

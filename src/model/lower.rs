@@ -18,7 +18,7 @@ use crate::{
         reach::Subject,
         registration, release, resizer,
         selector::certain_pair,
-        service, serving, variables,
+        service, serving, texts, variables,
         workload::{self, fact, flag},
     },
     problem::{Problem, ProblemKind},
@@ -548,6 +548,7 @@ fn metrics_server(
         registration: api_service.filter(|it| is_beside(sources, environment, object, it)).cloned(),
         facts,
     })
+        not_texts: texts::not_texts(sources, environment, object),
 }
 
 /// A `ResourceQuota` of `namespace`.

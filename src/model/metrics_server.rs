@@ -7,7 +7,7 @@ use semver::Version;
 use crate::{
     model::{
         Access, ApiService, Argument, Cpu, Duration, Fact, IntOrPercent, Memory, NetworkPolicy,
-        Pod, ReleaseFacts, Resizer, Service,
+        NotText, Pod, ReleaseFacts, Resizer, Service,
         fact::{Datum, Facts, facts},
         mesh::Mesh,
         workload::flag,
@@ -49,6 +49,8 @@ pub(crate) struct MetricsServer {
     pub beside: Vec<Container>,
     /// The addon-resizer beside it, which rewrites its requests and limits in the cluster.
     pub resizer: Option<Resizer>,
+    /// What is no text where Kubernetes takes nothing else, in it and in what is installed with it.
+    pub not_texts: Vec<NotText>,
     /// The service mesh that keeps the API server away from its pods, if one certainly does.
     pub mesh: Option<Mesh>,
     /// What says that its pods run on Fargate, in words, and where.

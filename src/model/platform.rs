@@ -305,6 +305,7 @@ impl Platform {
             removed_args: Vec::new(),
             beside: Vec::new(),
             resizer: None,
+            not_texts: Vec::new(),
             mesh: None,
             fargate: None,
             policies: None,

@@ -33,6 +33,8 @@ impl MetricsServer {
             release: _,
             release_timeout: _,
             mesh: _,
+            // What is wrong with them is a finding and no setting.
+            not_texts: _,
             fargate: _,
             // Follow from how it is installed, and from its image.
             via: _,

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::{
     finding::{ANY_SETTING, Change, Findings},
-    model::{Cluster, Fact, WrongValue, WrongValueEffect},
+    model::{Cluster, Fact, MetricsServer, NotText, NotTextCause, WrongValue, WrongValueEffect},
 };
 
 /// Settings whose type Kubernetes checks, by the names of their facts, and what they are called.
@@ -78,6 +78,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         }
     }
     for server in &cluster.metrics_servers {
+        not_texts(server, findings);
         for (name, fact) in server.facts() {
             let Some((_, called)) = SETTINGS.iter().find(|(it, _)| *it == name) else { continue };
             let Fact::Invalid { text, why, origin } = fact else { continue };
@@ -102,6 +103,29 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             if let Some(meant) = meant {
                 finding.safe_fix(&[name], [Change::scalar(&origin, meant)]);
             }
+        }
+    }
+}
+
+/// What stands where Kubernetes takes texts alone.
+fn not_texts(server: &MetricsServer, findings: &mut Findings) {
+    for NotText { path, text, cause, origin } in &server.not_texts {
+        let message = format!("`{path}` takes a text, not `{text}`: Kubernetes refuses it");
+        let subject = format!("{} {path}", server.subject());
+        let finding = findings.at(&origin.or(&server.anchor), &subject, message);
+        finding.variant("text-field").help(match cause {
+            NotTextCause::Plain => format!("write \"{text}\", in quotes"),
+            NotTextCause::Substituted => {
+                "write it without a variable, in quotes: Flux takes those around a variable away"
+                    .into()
+            }
+            NotTextCause::Set => {
+                "set it as a text: with --set-string, type = \"string\", or forceString: true"
+                    .into()
+            }
+        });
+        if *cause == NotTextCause::Plain {
+            finding.safe_fix(&[ANY_SETTING], [Change::scalar(origin, &**text)]);
         }
     }
 }
