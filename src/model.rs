@@ -238,6 +238,8 @@ pub(crate) struct UnknownKey {
     pub belongs_below: Option<String>,
     /// Whether it is in the values of the chart above it, which reach no chart.
     pub beside: bool,
+    /// The keys of the charts that its chart depends on and that read it below theirs.
+    pub read_below: Vec<String>,
     /// Whether its value is a mapping.
     pub is_map: bool,
     /// Where it is written.

@@ -180,6 +180,14 @@ const MOST_SOUGHT: usize = 10_000;
 /// The keys of a release's values that no chart reads.
 fn unknown_keys(release: &Release, keys: &[Arc<ValueKey>]) -> Vec<UnknownKey> {
     let mut found = unknown(&release.values, keys);
+    for key in found.iter_mut().filter(|it| it.belongs_below.is_none()) {
+        let reads = |keys: &ValueKey| match keys {
+            ValueKey::Map(keys) => keys.contains_key(&key.path),
+            _ => false,
+        };
+        let below = release.below.iter().filter(|(_, keys)| reads(keys));
+        key.read_below = below.map(|(name, _)| name.clone()).collect();
+    }
     // What the chart above it is given may be for somebody else, unless it is as for this one.
     let is_meant = |key: &str| key == release.chart || keys.iter().all(|it| it.has(key));
     let known = release.beside.iter().filter(|(key, _)| is_meant(key));
@@ -188,6 +196,7 @@ fn unknown_keys(release: &Release, keys: &[Arc<ValueKey>]) -> Vec<UnknownKey> {
         path: key.clone(),
         belongs_below: Some(below.clone()),
         beside: true,
+        read_below: Vec::new(),
         is_map: false,
         origin: origin.clone(),
     }));
@@ -316,8 +325,14 @@ fn visit(path: &str, name: &str, entry: &Entry, keys: &[&ValueKey], found: &mut 
         if !keys.is_empty() && is_name && !entry.value.is_null() {
             let origin = entry.origin();
             let is_map = entry.value.as_map().is_some();
-            let (path, belongs_below, beside) = (path.to_owned(), None, false);
-            found.push(UnknownKey { path, belongs_below, beside, is_map, origin });
+            found.push(UnknownKey {
+                path: path.to_owned(),
+                belongs_below: None,
+                beside: false,
+                read_below: Vec::new(),
+                is_map,
+                origin,
+            });
         }
         return;
     }

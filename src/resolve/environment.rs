@@ -272,6 +272,9 @@ pub(crate) struct Release {
     pub modified: Option<Reason>,
     /// The values that its templates read, when they are in the repository.
     pub reads: Option<Arc<ValueKey>>,
+    /// The values that those charts read which its chart depends on, by their keys in its values, as far as
+    /// they are known.
+    pub below: Vec<(String, Arc<ValueKey>)>,
     /// The name under which an umbrella chart depends on it: what its templates take for the
     /// chart's name.
     pub alias: Option<String>,

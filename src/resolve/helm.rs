@@ -100,7 +100,8 @@ pub(crate) fn template(context: &Context<'_>, release: Release) -> Installed {
     if expanded.nested || expanded.releases.is_empty() {
         let shell = expanded.nested && !expanded.more && all.problems.is_empty();
         let version = expanded.version.or_else(|| release.version.clone());
-        let root = Release { shell, version, reads: expanded.reads, ..release };
+        let (reads, below) = (expanded.reads, expanded.below);
+        let root = Release { shell, version, reads, below, ..release };
         all.parts.push((root, expanded.objects));
     }
     for (release, objects) in expanded.releases {

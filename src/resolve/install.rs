@@ -193,6 +193,7 @@ impl ChartReference<'_> {
             directory: self.directory.map(ToOwned::to_owned),
             modified: None,
             reads: None,
+            below: Vec::new(),
             alias: None,
             anchor: whole.as_ref().map_or(otherwise, |it| &it.origin).clone(),
             version: whole,

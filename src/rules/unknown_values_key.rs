@@ -71,6 +71,13 @@ fn report(installed: &InstalledChart, key: &UnknownKey, findings: &mut Findings)
         finding.help(format!("{help} {below}"));
         return;
     }
+    if !key.read_below.is_empty() {
+        let below = key.read_below.join(" or ");
+        let message = format!("{path} is not below {below}, so no chart reads it");
+        let finding = findings.at(&key.origin.or(&installed.anchor), &subject, message);
+        finding.variant("beside").help(format!("indent it below {below}"));
+        return;
+    }
     let name = if installed.family.is_some() { "metrics-server" } else { &installed.chart };
     let of = version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
     let finding = findings.at(
@@ -183,7 +190,14 @@ mod tests {
 
     fn key(path: &str, is_map: bool) -> UnknownKey {
         let origin = Origin::at(Via::Written, None);
-        UnknownKey { path: path.to_owned(), belongs_below: None, beside: false, is_map, origin }
+        UnknownKey {
+            path: path.to_owned(),
+            belongs_below: None,
+            beside: false,
+            read_below: Vec::new(),
+            is_map,
+            origin,
+        }
     }
 
     #[test]

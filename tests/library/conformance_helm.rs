@@ -98,6 +98,7 @@ fn check(case: &Path) -> Result<(), Vec<String>> {
         directory: None,
         modified: None,
         reads: None,
+        below: Vec::new(),
         alias: None,
         version: Some(Node::new(Scalar::string(version), nowhere.clone())),
         values,

@@ -57,6 +57,7 @@ pub(crate) fn in_directory(directory: Option<&str>) -> Release {
         directory: directory.map(Into::into),
         modified: None,
         reads: None,
+        below: Vec::new(),
         alias: None,
         version: None,
         values: Node::new(Map::default(), nowhere()),

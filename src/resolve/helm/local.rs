@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::{
     data::{
         Family,
-        charts::ValueKey,
+        charts::{self, ValueKey},
         kinds::WORKLOADS,
         subject::{METRICS_API, is_named_in},
+        version::Constraint,
     },
     problem::Problem,
     resolve::{
@@ -52,6 +53,8 @@ pub(crate) struct Expanded {
     pub more: bool,
     /// The values that such a chart reads.
     pub reads: Option<Arc<ValueKey>>,
+    /// The values that the charts read which it depends on, by their keys in its values.
+    pub below: Vec<(String, Arc<ValueKey>)>,
     /// The version of such a chart, as it says itself.
     pub version: Option<Node>,
     /// How much was done to render it: see [`ChartRendering::work`].
@@ -195,6 +198,7 @@ impl ChartTree<'_, '_> {
         }
         if path == package.name {
             self.expanded.reads = reads;
+            self.expanded.below = below(sources, package, user);
             self.expanded.version = package.metadata.get("version").cloned();
         }
         self.expanded.nested = true;
@@ -277,6 +281,7 @@ fn child(
     let own = if values.get("global").is_some() { with_globals(own, values) } else { own };
     Ok(Release {
         family: None,
+        below: Vec::new(),
         chart: name.to_owned(),
         repository: entry.and_then(|it| it.get("repository")).cloned(),
         directory: None,
@@ -340,6 +345,26 @@ fn reads(sources: &Sources, package: &Package, user: &Node) -> ValueKey {
     let open = open.into_iter().map(|it| (it.to_owned(), ValueKey::Any));
     gotemplate::both(&mut keys, ValueKey::Map(open.collect()));
     keys
+}
+
+/// The values that the charts in a chart read, and a metrics-server chart that it depends on, by their
+/// keys in its values; nothing of those of which nobody can tell.
+fn below(sources: &Sources, package: &Package, user: &Node) -> Vec<(String, Arc<ValueKey>)> {
+    let nowhere = Node::new(Map::default(), Origin::at(Via::Written, None));
+    let of_child = |it: &Package| {
+        let values = user.get(&it.name).unwrap_or(&nowhere);
+        (it.name.clone(), Arc::new(reads(sources, it, values)))
+    };
+    let inside = package.charts.iter().filter(|it| !it.is_library()).map(of_child);
+    let of_entry = |entry: &Node| {
+        let version = entry.str_at("version");
+        let values = user.get(key(entry)).unwrap_or(&nowhere);
+        let family = family(entry.str_at("name")?, entry.str_at("repository"), version, values);
+        let chart = charts::chart(family?);
+        let exact = version.and_then(|it| Constraint::parse(it)?.exact().cloned());
+        Some((key(entry).to_owned(), chart.keys(exact.as_ref().or(chart.newest())?)))
+    };
+    inside.chain(package.missing.iter().filter_map(|(it, _)| of_entry(it))).collect()
 }
 
 /// The keys of the values that switch a dependency on and off, or hold what does.
