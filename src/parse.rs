@@ -6,7 +6,7 @@ mod outline;
 mod template;
 mod yaml;
 
-pub(crate) use comments::comments;
+pub(crate) use comments::{comments, in_quotes};
 pub(crate) use outline::outline;
 pub(crate) use template::ReadAsTemplate;
 

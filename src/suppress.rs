@@ -2,7 +2,7 @@
 //!
 //! `# metrics-server-lint: ignore[rule-id, other-rule] reason` counts for its own line when
 //! something stands before it there, else for the next line that is no comment. In env files and
-//! units of systemd nothing behind a value is a comment.
+//! units of systemd nothing behind a value is a comment, and nowhere what is in its quotes.
 
 use std::collections::BTreeMap;
 
@@ -112,7 +112,13 @@ fn collect(
         let line = sources.start(span).line;
         sources.line(file, line).trim_start().starts_with(['#', '/']).then_some(line)
     };
-    if !is_yaml {
+    if is_yaml {
+        for span in parse::in_quotes(sources.text(file), file, MARK) {
+            unused
+                .at(&Origin::written(span), "", "the comment is part of the value")
+                .help("write it behind the quotes");
+        }
+    } else {
         let path = &sources[file].path;
         for span in behind(sources, file) {
             if own_line(span).is_none() && NO_COMMENTS.contains(&source::extension(path)) {
@@ -341,6 +347,17 @@ mod tests {
             //- a.yaml
             a: [BAD, '# metrics-server-lint: ignore[kubelet-insecure-tls]']
         "), @"1 kubelet-insecure-tls");
+    }
+
+    #[test]
+    fn a_comment_in_the_quotes_of_a_value_is_found() {
+        assert_snapshot!(left("
+            //- a.yaml
+            a: [\"BAD # metrics-server-lint: ignore[kubelet-insecure-tls] as agreed\"]
+        "), @"
+        1 kubelet-insecure-tls
+        1 the comment is part of the value; write it behind the quotes
+        ");
     }
 
     #[test]

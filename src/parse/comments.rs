@@ -32,6 +32,39 @@ pub(crate) fn comments(text: &str, file: FileId, is_yaml: bool) -> Vec<Span> {
     ranges.into_iter().map(|(start, end)| Span::new(file, start..end)).collect()
 }
 
+/// What is no comment in YAML because the quotes end behind it, `'15s # why'`, and holds `mark`: from `#`
+/// to the end of the line, or the quote. A text that starts so is none that somebody wrote behind a value.
+pub(crate) fn in_quotes(text: &str, file: FileId, mark: &str) -> Vec<Span> {
+    let mut found = Vec::new();
+    let bare = text.trim_start_matches('\u{feff}');
+    let skipped = text.len() - bare.len();
+    let mut parser = Parser::new_from_str(bare);
+    while let Some(Ok((event, span))) = parser.next_event() {
+        if matches!(event, Event::StreamEnd) {
+            break;
+        }
+        let Event::Scalar(_, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, ..) = event
+        else {
+            continue;
+        };
+        let (Some(start), Some(end)) = (span.start.byte_offset(), span.end.byte_offset()) else {
+            continue;
+        };
+        let Some(inner) = text.get(start + skipped + 1..(end + skipped).saturating_sub(1)) else {
+            continue;
+        };
+        let Some((before, rest)) = inner.split_once(mark) else { continue };
+        let before = before.trim_end();
+        let value = before.trim_end_matches('#');
+        if value.len() < before.len() && value.ends_with([' ', '\t']) && !value.trim().is_empty() {
+            let rest = rest.find('\n').map_or(inner.len(), |it| inner.len() - rest.len() + it);
+            let at = start + skipped + 1;
+            found.push(Span::new(file, at + value.len()..at + rest));
+        }
+    }
+    found
+}
+
 fn in_yaml(text: &str, file: FileId, depth: usize, found: &mut dyn FnMut(usize, usize)) {
     let mut parser = Parser::new_from_str(text);
     loop {
@@ -115,6 +148,29 @@ mod tests {
         "#;
         assert_eq!(found(text, true), ["# 2", "# 3", "# 5"]);
         assert_eq!(found(&text.replace('\n', "\r\n"), true), ["# 2", "# 3", "# 5"]);
+    }
+
+    #[test]
+    fn what_stands_behind_a_value_in_its_quotes() {
+        let text = unindented(
+            r#"
+            a: 'x # M 1' # M 2
+            b: "y # M 3"
+            c: ['# M 4', "z#M 5", x # M 6
+            ]
+            d: |
+              '5 # M 7'
+            e: "6 # M 8
+              # more"
+        "#,
+        );
+        for text in [text.clone(), format!("\u{feff}{text}")] {
+            let sources = Sources::in_memory([("a", text)]);
+            let file = sources.find("a").expect("it is there");
+            let spans = in_quotes(sources.text(file), file, "M");
+            let found: Vec<_> = spans.into_iter().map(|it| sources.slice(it)).collect();
+            assert_eq!(found, ["# M 1", "# M 3", "# M 8"]);
+        }
     }
 
     #[test]
