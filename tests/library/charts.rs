@@ -341,6 +341,36 @@ fn values_are_held_against_the_schemas_of_all_charts() {
 }
 
 #[test]
+fn a_version_that_is_filled_in_later_is_unknown() {
+    let chart = |version: &str| {
+        tell(&format!(
+            "
+//- chart/Chart.yaml
+name: app
+version: {version}
+//- chart/templates/a.yaml
+kind: A
+metadata: {{name: a, labels: {{version: '{{{{ .Chart.Version }}}}', chart: '{{{{ .Chart.Name }}}}'}}}}
+"
+        ))
+    };
+    let known = chart("1.2.3");
+    for version in
+        ["[[ .Version ]]", "'[[ .Version ]]'", "${VERSION}", "'{{ .Version }}'", "0.0.0-@@SHA@@"]
+    {
+        let told = chart(version);
+        assert!(told.contains("chart: app") && !told.contains("refuses"), "{version}: {told}");
+        assert_ne!(told, known, "{version}");
+    }
+    for version in ["[[1], [2]]", "[1.2.3]", "next", "{a: b}"] {
+        assert!(
+            chart(version).contains("Helm refuses a chart without a semantic version"),
+            "{version}"
+        );
+    }
+}
+
+#[test]
 fn a_chart_may_be_packed() {
     let packed = |version: &str| {
         archive(&[

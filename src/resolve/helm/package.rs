@@ -9,6 +9,7 @@ use flate2::read::GzDecoder;
 use crate::{
     data::version,
     parse::{self, Documents},
+    placeholder,
     problem::Problem,
     resolve::helm::{dependencies, ignore::HelmIgnore, layer},
     scalar::{Dialect, Scalar},
@@ -219,6 +220,7 @@ impl<'a> ChartLoader<'a> {
         };
         let metadata =
             self.document(chart)?.ok_or_else(|| self.refused("`Chart.yaml` is empty"))?;
+        let metadata = yet_to_fill_in(metadata);
         let Some(name) = metadata.str_at("name").map(str::to_owned) else {
             let why = "`Chart.yaml` has no `name`, which Helm refuses";
             return Err(Problem::refused(&metadata.origin, why));
@@ -339,12 +341,38 @@ impl<'a> ChartLoader<'a> {
     }
 }
 
+/// `metadata` with the versions unknown that whoever packs the chart fills in: `${VERSION}`, or
+/// `[[ .Version ]]` of `giantswarm/architect`, which YAML takes for a list in a list.
+fn yet_to_fill_in(mut metadata: Node) -> Node {
+    for field in ["version", "appVersion"] {
+        let Some(value) = metadata.get(field) else { continue };
+        let text = match (value.as_scalar(), value.as_list()) {
+            (Some(text), _) => placeholder::has_hole(&text.text).then(|| text.text.to_string()),
+            (None, Some([inner])) => match inner.as_list() {
+                Some([name]) => name.as_scalar().map(|it| format!("[[ {} ]]", it.text)),
+                _ => None,
+            },
+            (None, _) => None,
+        };
+        if let Some(text) = text {
+            let why = format!("nothing in the repository fills in `{text}`");
+            let value = Node::unknown_value(why, &value.origin);
+            metadata.set(field, value);
+        }
+    }
+    metadata
+}
+
 /// # Errors
 /// Helm refuses a chart without a version, and one that depends twice on the same name
 /// (`Metadata.Validate`).
 fn validate(metadata: &Node, dependencies: &[Node]) -> Result<(), Problem> {
-    let version = metadata.get("version").and_then(Node::as_scalar);
-    if version.and_then(|it| version::lenient(&it.text)).is_none() {
+    let version = metadata.get("version");
+    let is_semantic = |it: &Node| {
+        it.unknown().is_some()
+            || it.as_scalar().is_some_and(|it| version::lenient(&it.text).is_some())
+    };
+    if !version.is_some_and(is_semantic) {
         let at = metadata.get("version").map_or(&metadata.origin, |it| &it.origin);
         return Err(Problem::refused(at, "Helm refuses a chart without a semantic version"));
     }
