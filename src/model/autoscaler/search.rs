@@ -245,9 +245,9 @@ impl<'a, F: Fn() -> &'a [Node]> Search<'_, '_, F> {
             let mut counted = containers.iter().filter(|it| need.counts(it));
             counted.any(|it| it.lacks(need.resource).is_some())
         };
-        let missed: Vec<Measured> = needs.iter().filter(misses).map(|it| it.resource).collect();
-        if !missed.is_empty()
-            && let Some(at) = self.given_elsewhere(object, &named, &missed)
+        let lacking: Vec<Measured> = needs.iter().filter(misses).map(|it| it.resource).collect();
+        if !lacking.is_empty()
+            && let Some(at) = self.given_elsewhere(object, &named, &lacking)
         {
             let why = "something elsewhere in the repository may give its containers requests";
             return Err((why.into(), at));
