@@ -49,7 +49,9 @@ fn lowered(sources: &Sources, environments: Vec<Environment>) -> (Vec<Environmen
     let clusters = model::lower(sources, &environments);
     // A file may speak of metrics-server and say nothing about it: a pipeline, a document.
     let says_nothing = |(environment, cluster): &(Environment, Cluster)| {
-        !is_ours(environment, cluster) && (cluster.problems.is_empty() || environment.aside)
+        // Where only autoscalers are looked for, what is told of is that some may be missing.
+        let mut problems = cluster.problems.iter();
+        !is_ours(environment, cluster) && problems.all(|it| environment.aside && it.concerns)
     };
     environments.into_iter().zip(clusters).filter(|it| !says_nothing(it)).unzip()
 }

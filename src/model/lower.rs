@@ -122,7 +122,9 @@ fn lower_one(
     };
     problems.retain(|it| !is_filled(it));
     if environment.aside {
+        let lost = unbuilt(&problems);
         problems.retain(|it| it.concerns);
+        problems.extend(lost);
     }
     problems.extend(platform.problems);
     let (nodes, pods_per_node) = nodes::count(&platform.pools, settings);
@@ -188,6 +190,18 @@ fn too_many(object: &Object, most: usize) -> Problem {
          judged"
     );
     Problem::unresolved(&object.anchor(), why)
+}
+
+/// That what scales is judged only in part where something else of its environment is not built. What is
+/// wrong there nobody has to mend for our sake.
+fn unbuilt(problems: &[Problem]) -> Option<Problem> {
+    let is_lost = |it: &&Problem| {
+        !it.concerns && !it.tolerated && (it.kind.fails_build() || it.kind == ProblemKind::Syntax)
+    };
+    let lost = problems.iter().find(is_lost)?;
+    let what = "what scales here is judged only in part";
+    let problem = Problem::unresolved(&lost.at, format!("{what}: {}", lost.message));
+    Some(Problem { concerns: false, unit: lost.unit, ..problem })
 }
 
 /// That flags are not judged, since one of the arguments may be any of them, unless one of `problems`
@@ -404,12 +418,12 @@ fn nearness<'a>(sources: &'a Sources, object: &Object) -> [(Of, Option<Place<'a>
 /// several programs, unless they lie together.
 fn is_beside(
     sources: &Sources,
-    environment: &Environment,
+    index: &ObjectIndex<'_>,
     object: &Object,
     registration: &ApiService,
 ) -> bool {
     let dir = |it: &Origin| it.written_at().map(|it| source::parent(&sources[it.file].path));
-    environment.entry.kind != EntryKind::Manifests
+    index.environment.entry.kind != EntryKind::Manifests
         || dir(&object.anchor()) == dir(&registration.anchor)
 }
 
@@ -447,11 +461,10 @@ fn metrics_server(
     nearest: &Nearest<'_>,
     profiles: &[fargate::FargateProfile],
 ) -> Option<MetricsServer> {
-    let environment = index.environment;
     let container = runs_metrics_server(object)?;
     let node = &object.node;
     let pod = node.at(&workload::in_pods(node, "spec"))?;
-    let release = environment.release_of(object);
+    let release = index.environment.release_of(object);
     let namespace = namespace_of(object);
     let [image, image_repository, image_tag] = workload::image(container);
     let version = workload::version(&image_tag);
@@ -534,6 +547,7 @@ fn metrics_server(
         removed_args: workload::removed_args(container),
         beside: workload::beside(node, container),
         resizer: resizer::resizer(sources, index, object),
+        not_texts: texts::not_texts(sources, index.environment, object),
         mesh: mesh::mesh(index, object),
         fargate: fargate::evidence(object, profiles),
         policies: policy::policies(index, object),
@@ -545,10 +559,9 @@ fn metrics_server(
         release: release.and_then(|it| ReleaseFacts::of(index, it, object.name())),
         pod: Some(pod::pod(index, object, container)),
         services: service::services(index, object, namespace, api_service),
-        registration: api_service.filter(|it| is_beside(sources, environment, object, it)).cloned(),
+        registration: api_service.filter(|it| is_beside(sources, index, object, it)).cloned(),
         facts,
     })
-        not_texts: texts::not_texts(sources, environment, object),
 }
 
 /// A `ResourceQuota` of `namespace`.

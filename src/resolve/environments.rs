@@ -79,7 +79,11 @@ pub(crate) fn resolve_for(
     if context.spares {
         let scaled = starts.iter().filter_map(|it| it.scales.as_ref());
         let texts = healthy::Texts::new(context.sources, &scaled.flatten().copied().collect());
-        let may_lack = |it: &Start<'_>| it.scales.as_ref().is_none_or(|it| !texts.are_healthy(it));
+        // What names something that is not there fails, and is not as a whole what its texts say.
+        let leads_out = |it: &Start<'_>| it.closures.iter().any(|it| it.leads_out);
+        let may_lack = |it: &Start<'_>| {
+            it.scales.as_ref().is_none_or(|files| leads_out(it) || !texts.are_healthy(files))
+        };
         starts = starts.into_par_iter().filter(may_lack).collect();
     }
     let some = reaching::leave(context, &layout, &installers, &mut starts, files);

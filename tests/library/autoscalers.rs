@@ -247,6 +247,14 @@ fn what_does_not_build_beside_autoscalers_is_not_ours() {
     ",
     ));
     let said = program("check --pedantic --root", &[dir.path(), dir.path()]);
+    // That a part of it is not judged is worth a note to who asks for such, and no more.
+    let note =
+        "note[unresolved]: what scales here is judged only in part: there is no web/gone.yaml";
+    assert!(
+        said.out.starts_with(note) && said.out.ends_with("\n1 note in 1 environment (2 files)\n")
+    );
+    assert_eq!(said.status, 0);
+    let said = program("check -q --root", &[dir.path(), dir.path()]);
     assert_eq!((said.out.as_str(), said.status), ("", 0));
 }
 
@@ -360,6 +368,43 @@ fn what_is_scaled_may_be_in_a_kustomization_that_is_left_out() {
         ),
         ""
     );
+}
+
+#[test]
+fn a_build_that_fails_is_told_of_where_something_scales() {
+    let told = |files: &str| {
+        let (_, clusters) = analyze(&fixture_with(PARTS, files), &Config::default());
+        let found = check(&clusters).into_iter();
+        let lines = found.map(|it| {
+            let environments: Vec<_> = it.environments.iter().cloned().collect();
+            let (rule, severity) = (it.rule, it.severity.id());
+            format!("{severity} {rule} {} {}: {}", it.pedantic, environments.join(" "), it.message)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let whole = "
+        //- base/kustomization.yaml
+        resources: [web.yaml, scaler.yaml]
+        //- base/web.yaml
+        WEB
+        //- base/scaler.yaml
+        SCALER
+        //- overlays/prod/kustomization.yaml
+        resources: [../../base]
+    ";
+    let note = "note unresolved true overlays/prod: what scales here is judged only in part: ";
+    for (from, to) in [("../../base]", "../../base, ../nothing]"), ("[web", "[web.yaml, web")] {
+        let found = told(&whole.replace(from, to));
+        assert_eq!(found.lines().filter(|it| it.starts_with(note)).count(), 1, "{found}");
+    }
+    // What needs no look otherwise is built where something is missing.
+    let healthy = whole.replace("WEB", "GOOD");
+    assert_eq!(told(&healthy), "");
+    let found = told(&healthy.replace("../../base]", "../../base, ../nothing]"));
+    assert!(found.starts_with(note), "{found}");
+    let found = told(whole);
+    assert!(found.starts_with("error hpa-target-without-requests"), "{found}");
+    assert_eq!(found.lines().count(), 1, "{found}");
 }
 
 #[test]
