@@ -178,7 +178,8 @@ pub(crate) struct InstalledChart {
     pub chart: String,
     /// Which of metrics-server's charts it is.
     pub family: Option<Family>,
-    /// Whether it is one of those, an approver's, or made of such: others are there for their own sake.
+    /// Whether it is one of those, an approver's, or speaks of what we judge: others are there for their own
+    /// sake.
     pub is_ours: bool,
     /// Its version, when one is named completely; without build metadata.
     pub version: Option<Version>,

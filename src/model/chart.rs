@@ -22,14 +22,20 @@ use crate::{
     },
     placeholder::has_placeholder,
     resolve::{environment::Release, helm::truth},
-    source::Span,
+    source::{Relevance, Sources, Span},
     tree::{Entry, Node},
 };
 
 /// The charts that `releases` install, of those that we know or that are in the repository.
-pub(super) fn all(index: &ObjectIndex<'_>, releases: &[Release]) -> Vec<InstalledChart> {
-    let charts =
-        releases.iter().enumerate().filter_map(|(at, it)| Some((at, installed(index, it)?)));
+pub(super) fn all(
+    sources: &Sources,
+    index: &ObjectIndex<'_>,
+    releases: &[Release],
+) -> Vec<InstalledChart> {
+    let charts = releases
+        .iter()
+        .enumerate()
+        .filter_map(|(at, it)| Some((at, installed(sources, index, it)?)));
     let mut charts: Vec<(usize, InstalledChart)> = charts.collect();
     let mut told = read_by_others(releases, &charts);
     // What belongs below a dependency is no key of the chart above it either, and is said once.
@@ -85,7 +91,11 @@ fn read_by_others(
 }
 
 /// The chart that `release` installs, when it is one that we know or one of the repository.
-fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<InstalledChart> {
+fn installed(
+    sources: &Sources,
+    index: &ObjectIndex<'_>,
+    release: &Release,
+) -> Option<InstalledChart> {
     let family = release.family;
     let version = version(release);
     // A key must be wrong in all that it may be.
@@ -94,10 +104,11 @@ fn installed(index: &ObjectIndex<'_>, release: &Release) -> Option<InstalledChar
         (None, Some(chart)) => versions(chart, &version).iter().map(|it| chart.keys(it)).collect(),
         (None, None) => return None,
     };
-    let reads_ours = |it: &ValueKey| matches!(it, ValueKey::Map(keys) if keys.keys().any(|key| is_named_in(key)));
+    let speaks =
+        |dir: &String| sources.sees_below(dir, |it| sources[it].relevance == Relevance::Subject);
     let is_ours = family.is_some()
         || is_named_in(&release.chart)
-        || release.reads.as_deref().is_some_and(reads_ours);
+        || release.directory.as_ref().is_none_or(speaks);
     Some(InstalledChart {
         chart: release.chart.clone(),
         is_ours,

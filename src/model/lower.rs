@@ -153,7 +153,7 @@ fn lower_one(
         // What is wrong with the charts of others is no business of ours.
         charts: match environment.aside {
             true => Vec::new(),
-            false => chart::all(&index, &environment.releases),
+            false => chart::all(sources, &index, &environment.releases),
         },
         kubelets: platform.kubelets,
         misplaced: platform.misplaced,
