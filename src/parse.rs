@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use crate::{
     scalar::{Dialect, Scalar, Style},
-    source::{FileId, Sources, Span},
+    source::{self, FileId, Sources, Span},
     tree::{Kind, Node, Origin},
 };
 
@@ -144,6 +144,11 @@ pub(crate) fn part(sources: &Sources, node: &Node, range: Range<usize>) -> Origi
 }
 
 fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::ScalarPlace {
+    let texts = node.origin.texts(&scalar.text);
+    if !texts.is_empty() {
+        let offsets = yaml::Offsets::Texts(scalar.text.clone(), texts);
+        return yaml::ScalarPlace::new(node.origin.clone(), offsets);
+    }
     let offsets = node.origin.written_at().map_or(yaml::Offsets::Whole, |span| {
         offsets_of(sources.slice(span), span.start, &scalar.text, scalar.style)
     });
@@ -164,6 +169,19 @@ fn offsets_of(source: &str, start: u32, text: &str, style: Style) -> yaml::Offse
         return if inner == Some(text) { shift(1) } else { yaml::Offsets::Whole };
     }
     lines_of(source, start, text).map_or(yaml::Offsets::Whole, yaml::Offsets::Lines)
+}
+
+/// Where in `block`, which `scalar` is written as, each of its lines starts, unless these are folded or
+/// escaped.
+pub(crate) fn lines_in(block: &str, scalar: &Scalar) -> Option<Vec<usize>> {
+    match offsets_of(block, 0, &scalar.text, scalar.style) {
+        yaml::Offsets::Lines(lines) => Some(lines.into_iter().map(|(_, at)| at as usize).collect()),
+        yaml::Offsets::Shift(by) => {
+            let lines = source::lines(&scalar.text).map(|(at, _)| at + by as usize);
+            Some(lines.collect())
+        }
+        _ => None,
+    }
 }
 
 /// The start of each line of `text`, in `text` and in the file, when every line of `text` is the

@@ -1,6 +1,6 @@
 //! granit-parser's events to our trees. Only this module and `comments` know the parser.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range, sync::Arc};
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput};
 
@@ -8,7 +8,7 @@ use crate::{
     parse::{Document, Documents, SyntaxError},
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     source::Span,
-    tree::{Entry, Kind, Map, Node, Origin},
+    tree::{Entry, Kind, Map, Node, Origin, Via},
 };
 
 /// Go refuses a document when aliases make most of it; all of a stream may at most grow to this many
@@ -34,6 +34,8 @@ pub(super) enum Offsets {
     Shift(u32),
     /// By line: the start of each line in the text and in the file.
     Lines(Vec<(u32, u32)>),
+    /// By the texts that this one is put together from: where each starts, and its way.
+    Texts(Arc<str>, Vec<(usize, Origin)>),
     /// Not at all: everything stands for the whole.
     Whole,
 }
@@ -47,6 +49,7 @@ impl ScalarPlace {
         let whole = self.origin.written_at()?;
         let (start, end) = match &self.offsets {
             Offsets::Whole => return Some(whole),
+            Offsets::Texts(text, texts) => return of_texts(text, texts, start..end).written_at(),
             Offsets::Shift(by) => (narrow(start) + by, narrow(end) + by),
             Offsets::Lines(lines) => {
                 let at = |offset: usize| {
@@ -63,10 +66,36 @@ impl ScalarPlace {
     }
 
     fn origin(&self, start: usize, end: usize) -> Origin {
+        if let Offsets::Texts(text, texts) = &self.offsets {
+            return of_texts(text, texts, start..end);
+        }
         match self.span(start, end) {
             Some(span) => self.origin.moved(span),
             None => self.origin.clone(),
         }
+    }
+}
+
+/// The way of what stands at `range` of `text`, which is put together from `texts`: that of the text that it
+/// is in. Of several on one line that of what was filled in, and of several lines that of the first.
+fn of_texts(text: &str, texts: &[(usize, Origin)], range: Range<usize>) -> Origin {
+    let first = texts.partition_point(|(at, _)| *at <= range.start).saturating_sub(1);
+    let beyond = texts.partition_point(|(at, _)| *at < range.end).max(first + 1);
+    let is_of_lines = text.get(range.clone()).is_some_and(|it| it.contains('\n'));
+    let several = first + 1 < beyond && !is_of_lines;
+    let is_filled =
+        |(_, it): &&(usize, Origin)| several && it.steps().any(|it| it.via != Via::Written);
+    let found = texts[first..beyond].iter().find(is_filled).unwrap_or(&texts[first]);
+    let (at, origin) = found;
+    let end = texts.get(first + 1).map_or(text.len(), |(next, _)| *next);
+    let own = text.get(*at..end).unwrap_or_default().trim_end_matches('\n');
+    match origin.written_at() {
+        // As it is written there.
+        Some(span) if !several && span.range().len() == own.len() => {
+            let inner = range.start.min(end) - at..range.end.clamp(*at, at + own.len()) - at;
+            origin.moved(span.part(inner.start..inner.end.max(inner.start)))
+        }
+        _ => origin.clone(),
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use super::Node;
-use crate::source::{FileId, Span};
+use crate::{
+    scalar::Scalar,
+    source::{FileId, Span},
+};
 
 /// Where a value came from: from the place where it takes effect to the place where it is written.
 ///
@@ -23,6 +26,9 @@ pub(crate) struct Origin {
 
 /// A part of a value: what it is (`repository`; nothing for an item like the others), and the part.
 pub(crate) type Part = (&'static str, Node);
+
+/// What parts of a text are that stand one behind the other in it.
+const TEXT: &str = "text";
 
 /// One place on a value's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -154,6 +160,29 @@ impl Origin {
         Self { parts: Some(Arc::new(parts.into_iter().collect())), ..self.clone() }
     }
 
+    /// The origin of a text that is put together from `texts`, in their order: what is read of it has
+    /// the way of the text that it stands in.
+    #[must_use]
+    pub(crate) fn of_texts<'t>(&self, texts: impl IntoIterator<Item = (&'t str, Self)>) -> Self {
+        let part = |(text, origin)| (TEXT, Node::new(Scalar::string(text), origin));
+        self.joined(texts.into_iter().map(part))
+    }
+
+    /// Where the texts start that `text` is put together from, and their ways; nothing where it is one.
+    pub(crate) fn texts(&self, text: &str) -> Vec<(usize, Self)> {
+        let (mut found, mut at) = (Vec::new(), 0);
+        for (name, part) in self.parts() {
+            let rest = text.get(at..).unwrap_or_default();
+            let Some(its) = part.as_str().filter(|it| name == TEXT && rest.starts_with(it)) else {
+                return Vec::new();
+            };
+            let length = its.len();
+            found.push((at, part.origin));
+            at += length;
+        }
+        if at == text.len() { found } else { Vec::new() }
+    }
+
     /// The value at `self` that took the place of the one at `old`, whose place stays on the way.
     ///
     /// Only where `old` is written is kept: what it had itself replaced does not count any more.
@@ -250,7 +279,7 @@ impl Origin {
     /// The ways of the other parts, one for each place where else a person edits.
     pub(crate) fn also(&self) -> Vec<Self> {
         let mut ways: Vec<Self> = vec![self.clone()];
-        for (_, part) in self.parts() {
+        for (_, part) in self.parts().into_iter().filter(|(name, _)| *name != TEXT) {
             for way in std::iter::once(part.origin.clone()).chain(part.origin.also()) {
                 if ways.iter().all(|it| it.last() != way.last()) {
                     ways.push(way);

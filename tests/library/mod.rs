@@ -55,6 +55,7 @@ mod charts;
 mod configuration;
 mod diff;
 mod emit;
+mod inner_texts;
 mod issue;
 mod links;
 mod lower;

@@ -66,13 +66,14 @@ pub(super) fn substitute(
         context,
         object,
         variables,
+        values,
         text: &emitted.text,
         leaves: leaves(&emitted.root),
         filled: Vec::new(),
         reported: RefCell::default(),
         kept: RefCell::default(),
     };
-    let output = envsubst::substitute(&emitted.text, &values)
+    let output = envsubst::substitute(&emitted.text, &template.values)
         .map_err(|error| template.refused(error.at, error.message))?;
     *left = left.saturating_sub(output.text.len());
     if *left == 0 {
@@ -172,6 +173,8 @@ struct Template<'a> {
     context: &'a Context<'a>,
     object: &'a Node,
     variables: &'a Variables,
+    /// The variables' texts.
+    values: IndexMap<String, String>,
     text: &'a str,
     leaves: Vec<Leaf<'a>>,
     filled: Vec<Filled>,
@@ -248,10 +251,47 @@ impl Template<'_> {
             let name = from.iter().find_map(|it| it.from.as_deref()).unwrap_or_default();
             self.kept.borrow_mut().extend(self.kept_in(&scalar.text, node, name, variable));
         }
-        match self.unknown(expressions) {
-            Some(why) => Node::unknown_value(why, &origin),
-            None => place(&Node::new(out, origin.clone()), &origin),
+        match (self.unknown(expressions), &out) {
+            (Some(why), _) => Node::unknown_value(why, &origin),
+            (None, Kind::Scalar(scalar)) if scalar.text.contains('\n') => {
+                let origin = self.of_lines(&scalar.text, node, origin);
+                place(&Node::new(out, origin.clone()), &origin)
+            }
+            (None, _) => place(&Node::new(out, origin.clone()), &origin),
         }
+    }
+
+    /// `origin` of `text`, which `node` became and something may read line by line: what stands in it is
+    /// written where the line is, or where what is filled in comes from.
+    fn of_lines(&self, text: &str, node: &Node, origin: Origin) -> Origin {
+        let old = node.as_scalar().map_or("", |it| &*it.text);
+        let Some(output) =
+            envsubst::substitute(old, &self.values).ok().filter(|it| it.text == text)
+        else {
+            return origin;
+        };
+        let part = |range: Range<usize>| parse::part(self.context.sources, node, range);
+        let mut texts: Vec<(&str, Origin)> = Vec::new();
+        let (mut read, mut written) = (0, 0);
+        let beyond = (old.len()..old.len(), text.len()..text.len(), None);
+        let filled = output.filled.iter().map(|it| {
+            let variable = it.from.as_ref().and_then(|name| self.variables.known.get(name));
+            (it.input.clone(), it.output.clone(), variable)
+        });
+        for (input, output, variable) in filled.chain([beyond]) {
+            let (was, is) = (&old[read..input.start], &text[written..output.start]);
+            // A text for each line: what is written `$$` is shorter than it was, and on the line where it was.
+            let lines = was.split_inclusive('\n').zip(is.split_inclusive('\n'));
+            for (was, is) in lines {
+                texts.push((is, part(read..read + was.trim_end_matches('\n').len())));
+                read += was.len();
+            }
+            let place = part(input.clone());
+            let way = variable.map(|it| place.filled(Via::Substituted, &it.origin));
+            texts.push((&text[output.clone()], way.unwrap_or(place)));
+            (read, written) = (input.end, output.end);
+        }
+        origin.of_texts(texts.into_iter().filter(|(text, _)| !text.is_empty()))
     }
 
     /// That `text`, which `node` became, has the quotes with which an env file defines `variable`, or

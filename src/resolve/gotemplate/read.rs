@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use super::text::{MarkSource, MarkedText, Perhaps};
+use super::text::{MarkSource, MarkedText, Perhaps, TextMark};
 use crate::{
     emit::UNKNOWN,
     parse::{self, Document, SyntaxError},
@@ -400,8 +400,40 @@ impl MarkedText {
         };
         match sides.iter().find_map(|it| self.unknown_in(&range_of(it))).or_else(differ) {
             Some(why) => Node::unknown_value(why, &origin),
-            None => Node::new(sides[0].kind.clone(), origin),
+            None => Node::new(sides[0].kind.clone(), self.of_lines(sides[0], &range, origin)),
         }
+    }
+
+    /// `origin` of the scalar that `read` is at `range`; of a text of several lines into which values are
+    /// printed, with the places of what stands in it: something may read it as YAML.
+    fn of_lines(&self, read: &Node, range: &Range<usize>, origin: Origin) -> Origin {
+        let is_value = |it: &TextMark| matches!(it.from, MarkSource::Value(_));
+        let (Some(scalar), Some(block)) = (read.as_scalar(), self.text.get(range.clone())) else {
+            return origin;
+        };
+        if !scalar.text.contains('\n') || !self.marks_in(range).any(is_value) {
+            return origin;
+        }
+        let Some(lines) = parse::lines_in(block, scalar) else { return origin };
+        let mut texts: Vec<(&str, Origin)> = Vec::new();
+        for (line, at) in scalar.text.split_inclusive('\n').zip(lines) {
+            let start = range.start + at;
+            let bare = line.trim_end_matches('\n').len();
+            let whole = start..start + bare;
+            let ends = self.marks_in(&whole).map(|it| it.range.end.saturating_sub(start));
+            let mut ends: Vec<usize> = ends.filter(|it| (1..bare).contains(it)).collect();
+            ends.push(bare);
+            ends.dedup();
+            let mut from = 0;
+            for end in ends {
+                let way =
+                    self.origin_of(start + from..start + end).unwrap_or_else(|| origin.whole());
+                let to = if end == bare { line.len() } else { end };
+                texts.push((&line[from..to], way));
+                from = end;
+            }
+        }
+        origin.of_texts(texts.into_iter().filter(|(text, _)| !text.is_empty()))
     }
 
     fn unknown_in(&self, range: &Range<usize>) -> Option<Reason> {
