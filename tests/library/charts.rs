@@ -7,10 +7,13 @@ use insta::assert_snapshot;
 use super::{common::fixture::files, nowhere};
 use crate::{
     emit,
-    resolve::helm::{
-        ApiVersions,
-        package::{self, Package},
-        render::{self, ChartInstallation, ChartRendering},
+    resolve::{
+        environment::ClusterVersion,
+        helm::{
+            ApiVersions,
+            package::{self, Package},
+            render::{self, ChartInstallation, ChartRendering},
+        },
     },
     source::Sources,
     tree::{Map, Node},
@@ -469,4 +472,30 @@ fn what_is_made_at_random_is_something() {
         "#,
     );
     assert_snapshot!(told);
+}
+
+/// `checkIfInstallable` and `IsCompatibleRange` of Helm.
+#[test]
+fn what_helm_installs_nowhere_or_not_there_is_refused() {
+    let told = |chart: &str, version: Option<&str>| {
+        let head = "//- chart/Chart.yaml\napiVersion: v2\nname: c\nversion: 1.0.0\n";
+        let templates = "//- chart/templates/a.yaml\nkind: A\n";
+        let sources = super::fixture(&format!("{head}{chart}\n{templates}"));
+        let rendering = rendered_by(&sources, |package, release| {
+            let node = |text| Node::new(text, nowhere());
+            let kubernetes = version.and_then(|it| ClusterVersion::told(&node(it)));
+            let apis = release.apis;
+            let release = ChartInstallation { kubernetes, apis, ..*release };
+            render::render_selected(&sources, &package, &release)
+        });
+        told(&sources, &rendering).trim_end().to_owned()
+    };
+    let refused = "build-fails: a library chart cannot be installed chart/Chart.yaml:4";
+    assert_eq!(told("type: library", None), refused);
+    let needs = "kubeVersion: '>=1.30.0-0'";
+    let refused = "build-fails: the chart is for Kubernetes >=1.30.0-0, and this is";
+    assert_eq!(told(needs, Some("1.28.3")), format!("{refused} 1.28.3 chart/Chart.yaml:4"));
+    for version in [None, Some("1.30.0"), Some("1.31.2")] {
+        assert_eq!(told(needs, version), "kind: A");
+    }
 }

@@ -4,7 +4,10 @@
 
 use std::rc::Rc;
 
+use semver::Version;
+
 use crate::{
+    data::version::Constraint,
     parse,
     problem::Problem,
     relevance,
@@ -104,6 +107,9 @@ pub(crate) fn render_selected(
     package: &Package,
     release: &ChartInstallation<'_>,
 ) -> ChartRendering {
+    if let Some(problem) = refused(package, release) {
+        return ChartRendering { problems: vec![problem], ..ChartRendering::default() };
+    }
     match package.complete(release.values) {
         Ok(values) if values.walk().nth(MOST_VALUES).is_some() => {
             let problems =
@@ -126,6 +132,27 @@ pub(crate) fn render_selected(
         }
         Err(problem) => ChartRendering { problems: vec![problem], ..ChartRendering::default() },
     }
+}
+
+/// Why Helm installs no such chart, whatever its values say: `pkg/action/install.go`.
+fn refused(package: &Package, release: &ChartInstallation<'_>) -> Option<Problem> {
+    if package.is_library() {
+        let at = package.metadata.get("type").map_or(release.at, |it| &it.origin);
+        return Some(Problem::refused(at, "a library chart cannot be installed").hiding_objects());
+    }
+    let wanted = package.metadata.get("kubeVersion")?;
+    let text = wanted.as_str().filter(|it| !it.is_empty())?;
+    let ClusterVersion { version, exact, .. } = release.kubernetes.as_ref()?;
+    let constraint = Constraint::parse(text)?;
+    // Of what is not known, no version may be left.
+    let last = Version { patch: u64::MAX, ..version.clone() };
+    if constraint.holds(version) || !exact && constraint.holds(&last) {
+        return None;
+    }
+    let shown =
+        if *exact { version.to_string() } else { format!("{}.{}", version.major, version.minor) };
+    let message = format!("the chart is for Kubernetes {text}, and this is {shown}");
+    Some(Problem::refused(&wanted.origin, message).hiding_objects())
 }
 
 /// A template, what it sees, and whether its chart may be switched off.
