@@ -20,6 +20,10 @@ use crate::{
     source::Span,
 };
 
+/// How deep what is made may nest: as deep as the YAML that is read (`ParserOptions` of granit-parser).
+/// Trees are walked, compared and dropped by recursion.
+pub(crate) const MAX_DEPTH: usize = 255;
+
 /// A value of an effective configuration, together with its provenance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
@@ -120,6 +124,17 @@ impl Node {
             open.extend(entries.map(|(_, it)| &it.value).chain(node.items().iter().rev()));
             Some(node)
         })
+    }
+
+    /// How many values lie in one another in it, itself included.
+    pub(crate) fn depth(&self) -> usize {
+        let (mut depth, mut open) = (0, vec![(self, 1)]);
+        while let Some((node, at)) = open.pop() {
+            depth = depth.max(at);
+            let entries = node.as_map().into_iter().flat_map(Map::iter).map(|(_, it)| &it.value);
+            open.extend(entries.chain(node.items()).map(|it| (it, at + 1)));
+        }
+        depth
     }
 
     /// How many values there are in it that it does not share with others; what is shared is one.

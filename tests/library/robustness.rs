@@ -272,6 +272,50 @@ fn metrics_servers_and_arguments_without_number_end() {
     }
 }
 
+/// A metrics-server that is built by the rest of a kustomization in `entries` is judged, and it is said
+/// once that what is made is nested too deeply.
+#[track_caller]
+fn assert_too_deep(entries: &str) {
+    let found = findings(&[
+        ("kustomization.yaml", format!("resources: [all.yaml]\n{entries}").as_str()),
+        ("all.yaml", DEPLOYMENT),
+        ("rules.yaml", &format!("labels: [{{path: {}a, create: true}}]", "a/".repeat(9_999))),
+    ]);
+    let deep = found.iter().filter(|it| it.contains("nested too deeply")).count();
+    assert_eq!(deep, 1, "{found:#?}");
+}
+
+#[test]
+fn paths_without_measure_make_no_trees_of_their_depth() {
+    let (dots, slashes) = ("a.".repeat(9_999) + "a", "a/".repeat(9_999) + "a");
+    let target = "options: {create: true}, select: {kind: Deployment}";
+    assert_too_deep(&format!(
+        "replacements:\n- source: {{kind: Deployment, fieldPath: metadata.name}}\n  \
+         targets: [{{{target}, fieldPaths: [{dots}]}}]"
+    ));
+    assert_too_deep(&format!(
+        "labels: [{{pairs: {{a: b}}, fields: [{{path: {slashes}, create: true}}]}}]"
+    ));
+    assert_too_deep("labels: [{pairs: {a: b}}]\nconfigurations: [rules.yaml]");
+    let mut patch = "patches:\n- target: {kind: Deployment}\n  patch: |\n".to_owned();
+    for _ in 0..3_000 {
+        patch += "    - {op: add, path: /a, value: {}}\n    - {op: move, from: /b, path: /a/c}\n    \
+                  - {op: move, from: /a, path: /b}\n";
+    }
+    let patch = patch.replacen("    - {op: move, from: /b, path: /a/c}\n", "", 1);
+    assert_too_deep(&patch);
+}
+
+#[test]
+fn templates_that_read_what_is_nested_without_measure_end() {
+    let found = findings(&[
+        ("Chart.yaml", "{apiVersion: v2, name: c, version: 1.0.0}".to_owned()),
+        ("templates/a.yaml", format!("a: {{{{ .Values{} }}}}", ".a".repeat(50_000))),
+        ("templates/ms.yaml", DEPLOYMENT.to_owned()),
+    ]);
+    assert_found(&found, "templates/ms.yaml", "kubelet-insecure-tls");
+}
+
 #[test]
 fn patterns_and_indexes_without_measure_end() {
     findings(&fixture::files(

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     data::charts::ValueKey,
-    tree::{Origin, Via},
+    tree::{MAX_DEPTH, Origin, Via},
 };
 
 /// Where the values stand that templates see.
@@ -79,7 +79,10 @@ const PLAIN: &str = "add and b64enc contains default dig div empty eq float64 ge
 struct Reads(ValueKey);
 
 impl Reads {
-    fn read(&mut self, path: Vec<String>, whole: bool) {
+    fn read(&mut self, mut path: Vec<String>, whole: bool) {
+        // Of what is deeper, all is read.
+        let whole = whole || path.len() > MAX_DEPTH;
+        path.truncate(MAX_DEPTH);
         let end = if whole { ValueKey::Any } else { empty() };
         let below = |key, name| ValueKey::Map([(name, key)].into_iter().collect());
         both(&mut self.0, path.into_iter().rev().fold(end, below));
@@ -161,7 +164,8 @@ fn uses_whole(function: Option<&str>, whole: bool) -> bool {
     !is_plain || whole && gives_an_argument.contains(&function)
 }
 
-/// The path of the value that an operand is, when it is one.
+/// The path of the value that an operand is, when it is one; of one that is too deep, more of it than is
+/// followed.
 fn path_of(operand: &Operand, dot: Option<&[String]>) -> Option<Vec<String>> {
     let fields = &operand.fields;
     let (start, fields) = match (&operand.what, fields.iter().position(|it| it == VALUES)) {
@@ -170,7 +174,7 @@ fn path_of(operand: &Operand, dot: Option<&[String]>) -> Option<Vec<String>> {
         (OperandKind::Group(inner), _) => (path_of(only(inner)?, dot)?, &fields[..]),
         _ => return None,
     };
-    Some([&start, fields].concat())
+    Some(start.iter().chain(fields).take(MAX_DEPTH + 1).cloned().collect())
 }
 
 /// The path that `index`, `get`, `hasKey` and `dig` look up, as far as its keys are written there, and

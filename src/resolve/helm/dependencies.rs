@@ -6,7 +6,7 @@ use crate::{
     data::version::{self, Constraint},
     problem::Problem,
     resolve::helm::{coalesce, merge, package::Package, render::MOST_VALUES},
-    tree::{Entry, Map, Node, Origin, Reason},
+    tree::{Entry, MAX_DEPTH, Map, Node, Origin, Reason},
 };
 
 /// The name by which values and templates know the chart of an entry of `dependencies`.
@@ -202,6 +202,10 @@ impl Package {
                     return Err(Problem::unresolved(&from.origin, why).hiding_objects());
                 };
                 left = rest;
+                if parent.split('.').count() + table.depth() > MAX_DEPTH {
+                    let why = "the values that are imported from charts are nested too deeply";
+                    return Err(Problem::unresolved(&from.origin, why).hiding_objects());
+                }
                 imported = merge(&nested(parent, table.clone()), &imported);
             }
         }

@@ -5,7 +5,7 @@ use std::{iter::Peekable, str::Chars, sync::Arc};
 
 use crate::{
     scalar::Scalar,
-    tree::{Entry, Kind, Map, Node, Origin, Via},
+    tree::{Entry, Kind, MAX_DEPTH, Map, Node, Origin, Via},
 };
 
 /// Helm allows no greater index.
@@ -14,8 +14,8 @@ const MAX_INDEX: usize = 65_536;
 /// How many nulls are put before an item: no list that people write has them, and each may ask for more.
 const MAX_GAP: usize = 1_000;
 
-/// Helm allows no deeper name.
-const MAX_DEPTH: usize = 30;
+/// Helm allows no more keys in one another.
+const MAX_KEYS: usize = 30;
 
 /// One value and where it goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,7 +164,7 @@ struct Reader<'t> {
 impl Reader<'_> {
     /// The next assignment; `None` at the end of the text.
     fn assignment(&mut self) -> Result<Option<Assignment>, String> {
-        let mut path = Vec::new();
+        let (mut path, mut keys) = (Vec::new(), 0);
         loop {
             let (key, end) = self.until(&['=', '[', ',', '.']);
             let Some(end) = end else {
@@ -178,7 +178,8 @@ impl Reader<'_> {
                 return Err(format!("`{key}` has no value"));
             }
             path.push(KeyStep::Key(key));
-            if path.len() > MAX_DEPTH {
+            keys += 1;
+            if keys > MAX_KEYS {
                 return Err("the name is nested too deeply".to_owned());
             }
             let mut end = end;
@@ -192,7 +193,12 @@ impl Reader<'_> {
                 end = next;
             }
             if end == '=' {
-                let value = self.value()?;
+                let mut value = self.value()?;
+                if path.len() > MAX_DEPTH {
+                    // Helm counts the keys, but no indexes.
+                    path.truncate(MAX_DEPTH);
+                    value = Node::unknown_value("it is nested too deeply", self.origin);
+                }
                 return Ok(Some(Assignment { path, value }));
             }
         }
@@ -317,6 +323,21 @@ mod tests {
         set(&mut values, "l[1000]=x,m[65000]=x", false, &nowhere).expect("no refusal");
         assert_eq!(values.items_at("l").len(), 1_001);
         assert!(values.at("m").is_some_and(|it| it.unknown().is_some()));
+    }
+
+    #[test]
+    fn indexes_without_number_make_no_tree_of_their_depth() {
+        let nowhere = Origin::at(Via::Written, None);
+        let text = |count| format!("a{}.b=x", "[0]".repeat(count));
+        let mut values = charts::from_json(&json!({}), &nowhere);
+        set(&mut values, &text(40), false, &nowhere).expect("Helm counts keys only");
+        assert_eq!(values.walk().last().and_then(Node::as_str), Some("x"));
+        let mut values = charts::from_json(&json!({}), &nowhere);
+        for _ in 0..2 {
+            set(&mut values, &text(100_000), false, &nowhere).expect("no refusal");
+        }
+        assert!(values.depth() <= MAX_DEPTH + 2);
+        assert!(values.walk().last().is_some_and(|it| it.unknown().is_some()));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What a build may take: a few lines can ask for more than there is time or room for.
 
 use crate::{
-    resolve::kustomize::value::{Outcome, text, unresolved},
-    tree::{Node, Origin},
+    resolve::kustomize::value::{Outcome, text, too_deep, unresolved},
+    tree::{MAX_DEPTH, Node, Origin},
 };
 
 /// What an object may come to, in bytes: no API server takes half as much (etcd's
@@ -110,6 +110,18 @@ impl<'b> Room<'b> {
         let size = TreeSize::of(node);
         self.take_bytes(size.bytes(), at)?;
         self.budget.take(at, || size.steps())
+    }
+
+    /// Sees whether `node` may stand below `above` other values.
+    ///
+    /// # Errors
+    /// It would be too deep.
+    pub(super) fn admits(&mut self, node: &Node, above: usize, at: &Origin) -> Outcome<()> {
+        self.budget.take(at, || node.walk().take(MAX_STEPS).count())?;
+        match above + node.depth() > MAX_DEPTH {
+            true => Err(too_deep(at)),
+            false => Ok(()),
+        }
     }
 
     /// Takes the room for so many bytes, or the effort of moving them.

@@ -11,10 +11,10 @@ use crate::{
         path::split_unescaped,
         resource::Gvk,
         shape,
-        value::{Outcome, is_null, refusal, refusal_of, text, text_at},
+        value::{Outcome, is_null, refusal, refusal_of, text, text_at, too_deep},
     },
     scalar::Scalar,
-    tree::{Kind, Map, Node, Origin},
+    tree::{Kind, MAX_DEPTH, Map, Node, Origin},
 };
 
 /// A path into objects of a kind; empty parts of the kind match all (`types.FieldSpec`).
@@ -118,6 +118,9 @@ fn visit(
     write: &mut dyn FnMut(&mut Node) -> Outcome<()>,
 ) -> Outcome<()> {
     let Some((part, rest)) = path.split_first() else { return write(node) };
+    if path.len() > MAX_DEPTH {
+        return Err(too_deep(&node.origin));
+    }
     if is_null(node) {
         return Ok(());
     }

@@ -90,6 +90,7 @@ fn apply(root: &mut Node, operation: &Node, spare: &mut Room<'_>) -> Outcome<()>
         "add" | "replace" => {
             let value = value();
             spare.take(&value, &operation.origin)?;
+            spare.admits(&value, segments(path).len(), &operation.origin)?;
             set(root, path, value, operation, op == "add")?;
         }
         "remove" => {
@@ -97,6 +98,7 @@ fn apply(root: &mut Node, operation: &Node, spare: &mut Room<'_>) -> Outcome<()>
         }
         "move" => {
             let moved = remove(root, field("from")?, operation)?;
+            spare.admits(&moved, segments(path).len(), &operation.origin)?;
             set(root, path, moved, operation, true)?;
         }
         "copy" => {
@@ -116,6 +118,7 @@ fn apply(root: &mut Node, operation: &Node, spare: &mut Room<'_>) -> Outcome<()>
                 },
             };
             spare.take(&copied, &operation.origin)?;
+            spare.admits(&copied, segments(path).len(), &operation.origin)?;
             set(root, path, copied, operation, true)?;
         }
         "test" => {

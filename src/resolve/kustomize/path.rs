@@ -3,9 +3,9 @@
 use regex::Regex;
 
 use crate::{
-    resolve::kustomize::value::{Outcome, is_null, refusal, refusal_of, string, text},
+    resolve::kustomize::value::{Outcome, is_null, refusal, refusal_of, string, text, too_deep},
     scalar::{Scalar, Style},
-    tree::{Kind, Map, Node, Origin},
+    tree::{Kind, MAX_DEPTH, Map, Node, Origin},
 };
 
 /// What a path makes where nothing is.
@@ -156,6 +156,9 @@ pub(super) fn visit(
         write(node)?;
         return Ok(1);
     };
+    if path.len() > MAX_DEPTH {
+        return Err(too_deep(at));
+    }
     if node.unknown().is_some() {
         return Ok(1);
     }

@@ -172,8 +172,10 @@ fn copy(
         let at = &field.origin;
         // Once for all that is written there, which is one text.
         room.take(value, at)?;
+        let keys = path::split(path);
+        room.admits(value, keys.len(), at)?;
         let inside = Inside { sources, value, make, at };
-        if let Some(unresolved) = inside.copy(object, &path::split(path)) {
+        if let Some(unresolved) = inside.copy(object, &keys) {
             problems.extend(unresolved);
             continue;
         }
@@ -181,7 +183,7 @@ fn copy(
             room.take(value, at)?;
             set(node, value, target, at)
         };
-        let count = path::visit(object, &path::split(path), make, at, &mut write)?;
+        let count = path::visit(object, &keys, make, at, &mut write)?;
         if count == 0 {
             return Err(refusal_of(path, at, format!("the target has no {path}")));
         }

@@ -53,6 +53,12 @@ pub(super) fn unresolved(at: &Origin, why: impl Into<Reason>) -> Box<Problem> {
     Box::new(Problem::unresolved(at, why))
 }
 
+/// That something at `at` would be made deeper than anything is read.
+#[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
+pub(super) fn too_deep(at: &Origin) -> Box<Problem> {
+    unresolved(at, "what is made here is nested too deeply: what it comes to is not known")
+}
+
 /// A refusal at `at`, a text that several builds share: `subject` is what one of them stumbles over.
 #[expect(clippy::unnecessary_box_returns, reason = "an error that is passed on all the way")]
 pub(super) fn refusal_of(
