@@ -51,7 +51,7 @@ pub(crate) enum Tag {
     Bool,
     /// `!!null`
     Null,
-    /// `!!binary`
+    /// `!!binary`, which is decoded where it is read.
     Binary,
     /// `!!timestamp`
     Timestamp,

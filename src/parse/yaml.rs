@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput};
 
 use crate::{
@@ -412,8 +413,7 @@ impl<'a> Builder<'a> {
 
     fn fail(&mut self, message: &str, start: usize, end: usize) {
         let span = self.place.span(start, end);
-        self.error =
-            Some(SyntaxError { message: message.into(), span, help: None, template: false });
+        self.error = Some(SyntaxError { message: message.into(), span, help: None, template: false });
     }
 
     /// Where a list starts that the parser says to start at `start`: of one that is not indented below
@@ -477,8 +477,11 @@ impl<'a> Builder<'a> {
             let covered = self.text.get(start..end).unwrap_or_default();
             end = start + covered.trim_end_matches(['\n', '\r', ' ']).len();
         }
-        let scalar = Scalar { text: text.as_ref().into(), style, tag: tag.map(known_tag) };
-        let node = Node::new(scalar, self.place.origin(start, end));
+        let kind = match tag.map(known_tag) {
+            Some(Tag::Binary) => decoded(&text, style),
+            tag => Scalar { text: text.as_ref().into(), style, tag }.into(),
+        };
+        let node = Node::new(kind, self.place.origin(start, end));
         Built { node, start, end, size: 1 }
     }
 
@@ -573,6 +576,18 @@ fn merge(map: &mut Map, merged: &mut Vec<Arc<str>>, from: &Node, dialect: Dialec
         }
     }
     true
+}
+
+/// What `!!binary` says, which go-yaml reads as a string of the bytes; it refuses what is no base64, and
+/// what is not UTF-8 is another text in JSON.
+fn decoded(text: &str, style: Style) -> Kind {
+    // As Go's decoder.
+    let bare: String = text.chars().filter(|it| !matches!(it, '\n' | '\r')).collect();
+    match STANDARD.decode(bare).map(String::from_utf8) {
+        Ok(Ok(text)) => Scalar { text: text.into(), style, tag: Some(Tag::Str) }.into(),
+        Ok(Err(_)) => Kind::Unknown("the bytes of this are not text in UTF-8".into()),
+        Err(_) => Kind::Unknown("this is not base64".into()),
+    }
 }
 
 fn known_tag(tag: &granit_parser::Tag) -> Tag {

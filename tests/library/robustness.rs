@@ -317,6 +317,25 @@ fn templates_that_read_what_is_nested_without_measure_end() {
 }
 
 #[test]
+fn bytes_that_are_written_as_base64_are_decoded() {
+    let with = |arg: &str| DEPLOYMENT.replace("--kubelet-insecure-tls", arg);
+    let hidden = with("!!binary LS1rdWJlbGV0LWluc2VjdXJlLXRscw==");
+    assert_found(&findings(&[("ms.yaml", &hidden)]), "ms.yaml", "kubelet-insecure-tls");
+    let kustomization = ("kustomization.yaml", "resources: [ms.yaml]".to_owned());
+    let found = findings(&[kustomization, ("ms.yaml", hidden.clone())]);
+    assert_found(&found, "ms.yaml", "kubelet-insecure-tls");
+    let chart = ("Chart.yaml", "{apiVersion: v2, name: c, version: 1.0.0}".to_owned());
+    let values = "f: !!binary LS1rdWJlbGV0LWluc2VjdXJlLXRscw==".to_owned();
+    let template = ("templates/ms.yaml", with("{{ .Values.f }}"));
+    let found = findings(&[chart, template, ("values.yaml", values)]);
+    assert!(found.iter().any(|it| it.contains("kubelet-insecure-tls")), "{found:#?}");
+    for odd in ["!!binary '*'", "!!binary /w=="] {
+        let found = findings(&[("ms.yaml", with(odd))]);
+        assert!(!found.iter().any(|it| it.contains("kubelet-insecure-tls")), "{found:#?}");
+    }
+}
+
+#[test]
 fn patterns_and_indexes_without_measure_end() {
     findings(&fixture::files(
         &[("DEPLOYMENT", DEPLOYMENT)],
