@@ -78,6 +78,10 @@ fn tell(text: &str) -> String {
 
 /// An archive of `files`.
 pub(super) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    zipped(&tar_of(files))
+}
+
+fn tar_of(files: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, text) in files {
         let mut header = tar::Header::new_gnu();
@@ -88,9 +92,12 @@ pub(super) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
         header.set_cksum();
         archive.append(&header, text.as_bytes()).expect("it is written");
     }
-    let tar = archive.into_inner().expect("it is written");
+    archive.into_inner().expect("it is written")
+}
+
+fn zipped(bytes: &[u8]) -> Vec<u8> {
     let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    zipped.write_all(&tar).expect("it is written");
+    zipped.write_all(bytes).expect("it is written");
     zipped.finish().expect("it is written")
 }
 
@@ -396,6 +403,18 @@ fn a_chart_may_be_packed() {
     let at = rendering.manifests[0].node.at("a").expect("a value").origin.written_at();
     let at = at.expect("a person changes the version");
     assert_eq!(sources.slice(at), "2.0.0");
+}
+
+#[test]
+fn an_archive_may_be_zipped_in_parts() {
+    let files =
+        [("x/Chart.yaml", "{name: x, version: 1.0.0}"), ("x/templates/a.yaml", "kind: ConfigMap")];
+    let tar = tar_of(&files);
+    let (first, second) = tar.split_at(700);
+    let sources = with_archive("//- a\n", "x.tgz", [zipped(first), zipped(second)].concat());
+    let file = sources.find("x.tgz").expect("it is listed");
+    let package = package::load_archive(&sources, file, &nowhere()).expect("Helm reads it");
+    assert_eq!(package.templates.len(), 1);
 }
 
 #[test]

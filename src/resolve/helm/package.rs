@@ -4,7 +4,7 @@
 
 use std::{io::Read as _, sync::Arc};
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 
 use crate::{
     data::version,
@@ -177,7 +177,7 @@ impl<'a> ChartLoader<'a> {
 
     fn unpack(&mut self, bytes: &[u8], place: &Origin) -> Result<Vec<Packed>, Problem> {
         let broken = |_| Problem::refused(self.at, "the archive of the chart is broken");
-        let mut archive = tar::Archive::new(GzDecoder::new(bytes).take(self.budget));
+        let mut archive = tar::Archive::new(MultiGzDecoder::new(bytes).take(self.budget));
         let mut files = Vec::new();
         for entry in archive.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
