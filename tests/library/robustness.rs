@@ -336,6 +336,43 @@ fn bytes_that_are_written_as_base64_are_decoded() {
 }
 
 #[test]
+fn values_that_json_does_not_have_are_refused() {
+    for value in [".inf", "[-.Inf]", "{a: .nan}"] {
+        let found = findings(&[
+            ("Chart.yaml", "{apiVersion: v2, name: c, version: 1.0.0}"),
+            ("templates/ms.yaml", DEPLOYMENT),
+            ("values.yaml", &format!("f: {value}")),
+        ]);
+        assert!(found.iter().any(|it| it.contains("infinity")), "{found:#?}");
+    }
+}
+
+#[test]
+fn what_kustomize_takes_of_json_patches_and_env_files_is_taken() {
+    let built = |entries: &str| {
+        findings(&[
+            ("kustomization.yaml", &*format!("resources: [ms.yaml]\n{entries}")),
+            ("ms.yaml", DEPLOYMENT),
+            ("a.env", "=G\nA=b\n"),
+        ])
+    };
+    let refuses = |entries: &str| built(entries).iter().any(|it| it.contains("build-fails"));
+    let target = "target: {kind: Deployment, version: v1, group: apps, name: metrics-server}";
+    for (operation, expected) in [
+        ("{op: add, path: \"\", value: {}}", true),
+        ("{op: replace, path: a, value: {}}", true),
+        ("{op: copy, from: /spec, path: \"\"}", true),
+        ("{op: test, path: \"/kind\", value: Deployment}", false),
+    ] {
+        let entries = format!("patches:\n- {target}\n  patch: |\n    - {operation}\n");
+        assert_eq!(refuses(&entries), expected, "{operation}");
+    }
+    let empty = |field: &str| format!("{field}: [{{{target}, patch: \"[]\"}}]");
+    assert!(refuses(&empty("patchesJson6902")) && !refuses(&empty("patches")));
+    assert!(!refuses("configMapGenerator: [{name: g, envs: [a.env]}]"));
+}
+
+#[test]
 fn patterns_and_indexes_without_measure_end() {
     findings(&fixture::files(
         &[("DEPLOYMENT", DEPLOYMENT)],

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     parse::Documents,
     problem::Problem,
+    scalar::Value,
     tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
 };
 
@@ -120,6 +121,15 @@ pub(crate) fn layer(documents: &Documents, origin: &Origin) -> Result<Node, Prob
                 return Err(Problem::refused(&root.origin, message));
             }
             Err(error) => return Err(Problem::syntax(error, origin)),
+        }
+        let root = document.root.iter();
+        let mut all = root.flat_map(Node::walk);
+        if let Some(it) =
+            all.find(|it| matches!(it.value(), Some(Value::Float(it)) if !it.is_finite()))
+        {
+            // They are read by way of JSON (`sigs.k8s.io/yaml`).
+            let message = "Helm refuses values that JSON does not have: infinity and NaN";
+            return Err(Problem::refused(&it.origin, message));
         }
     }
     Ok(values)

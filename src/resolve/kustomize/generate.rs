@@ -177,6 +177,10 @@ impl<'a> Pairs<'a> {
     }
 
     fn add(&mut self, key: &str, mut value: Node) {
+        if key.is_empty() {
+            // `=value` in an env file: without quotes the key is a null, which kyaml leaves out.
+            return;
+        }
         if let Err(problem) = written_key(key, &value.origin) {
             value.kind = Kind::Unknown(self.tell(*problem));
         }

@@ -232,9 +232,14 @@ fn uncounted(list: &Node, key: &str) -> Option<Reason> {
 
 /// Sets what `path` names; in a list as a `new` item, or in the place of one.
 fn set(root: &mut Node, path: &str, mut value: Node, operation: &Node, new: bool) -> Outcome<()> {
-    if segments(path).is_empty() {
+    if path.is_empty() && !new {
         *root = value;
         return Ok(());
+    }
+    if segments(path).is_empty() {
+        let message =
+            "an operation without a path into the object can replace it, and nothing else";
+        return Err(refusal(&operation.origin, message));
     }
     let Ok((node, key)) = parent(root, path, operation)? else { return Ok(()) };
     if let Some(map) = node.as_map_mut() {

@@ -183,6 +183,11 @@ impl PatchEntry {
             let refused = || refusal(&source.whole, "this is not a JSON 6902 patch");
             return Err(source.template.map_or_else(refused, Box::new));
         };
+        if patch.is_empty() {
+            // `PatchJson6902Transformer` of kustomize; `patches` takes it.
+            let refused = || refusal(&source.whole, "this JSON 6902 patch has no operation");
+            return Err(source.template.map_or_else(refused, Box::new));
+        }
         Ok(Self {
             patch: Patch::Json(patch),
             at: entry.origin.clone(),
