@@ -47,6 +47,8 @@ pub(crate) struct SyntaxError {
     pub help: Option<&'static str>,
     /// Whether it is half of a template, which need not be YAML.
     pub template: bool,
+    /// Whether it may well be YAML, of which there is more than is read.
+    pub cut: bool,
 }
 
 impl Documents {

@@ -160,7 +160,8 @@ impl Problem {
     pub(crate) fn syntax(error: &SyntaxError, start: &Origin) -> Self {
         let at = error.span.map_or_else(|| start.clone(), Origin::written);
         let kind = if error.template { ProblemKind::Unresolved } else { ProblemKind::Syntax };
-        Self { help: error.help.map(Into::into), ..Self::new(kind, &at, &*error.message) }
+        let unseen = Unseen { objects: error.cut, ..Unseen::default() };
+        Self { help: error.help.map(Into::into), unseen, ..Self::new(kind, &at, &*error.message) }
     }
 
     /// That a file is a template, which nothing here evaluates.

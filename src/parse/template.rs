@@ -58,6 +58,7 @@ pub(super) fn read(path: &str, text: &str, file: FileId, dialect: Dialect) -> Op
                     span: Some(at),
                     help: None,
                     template: true,
+                    cut: error.cut,
                 };
             }
             is_partial |= !masked.unmask(document, &why);

@@ -202,6 +202,7 @@ fn syntax_error(error: &ScanError, place: &ScalarPlace) -> SyntaxError {
         span: place.span(at, at),
         help: is_mark.then_some(IF_TEMPLATE),
         template: false,
+        cut: false,
     }
 }
 
@@ -413,7 +414,13 @@ impl<'a> Builder<'a> {
 
     fn fail(&mut self, message: &str, start: usize, end: usize) {
         let span = self.place.span(start, end);
-        self.error = Some(SyntaxError { message: message.into(), span, help: None, template: false });
+        self.error = Some(SyntaxError {
+            message: message.into(),
+            span,
+            help: None,
+            template: false,
+            cut: false,
+        });
     }
 
     /// Where a list starts that the parser says to start at `start`: of one that is not indented below
@@ -491,7 +498,7 @@ impl<'a> Builder<'a> {
             self.fail("nothing is read after a million values", built.start, built.end);
             if let Some(error) = &mut self.error {
                 // Others read it.
-                error.template = true;
+                (error.template, error.cut) = (true, true);
             }
             return;
         }

@@ -30,6 +30,12 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// Checks a repository that holds `files`; what the findings say, as `path: rule: message`.
 #[track_caller]
 pub(super) fn findings<P: AsRef<str>, T: AsRef<[u8]>>(files: &[(P, T)]) -> Vec<String> {
+    shown(files, true)
+}
+
+/// The same, `pedantic` or as it is without.
+#[track_caller]
+fn shown<P: AsRef<str>, T: AsRef<[u8]>>(files: &[(P, T)], pedantic: bool) -> Vec<String> {
     let start = Instant::now();
     let listing = files.iter().map(|(path, bytes)| {
         let (path, bytes) = (path.as_ref().to_owned(), bytes.as_ref());
@@ -39,7 +45,7 @@ pub(super) fn findings<P: AsRef<str>, T: AsRef<[u8]>>(files: &[(P, T)]) -> Vec<S
     });
     let nothing_more = std::sync::Arc::new(|_: &str| Err(Skip::Binary));
     let sources = Sources::new(listing.collect(), IndexMap::new(), nothing_more);
-    let config = Config { pedantic: true, ..config_in(&sources) };
+    let config = Config { pedantic, ..config_in(&sources) };
     let (environments, clusters) = analyze(&sources, &config);
     let settled = settle(&sources, &config, &environments, check(&clusters), &Scope::all());
     let environments = environments.into_iter().map(|it| it.name).collect();
@@ -370,6 +376,49 @@ fn what_kustomize_takes_of_json_patches_and_env_files_is_taken() {
     let empty = |field: &str| format!("{field}: [{{{target}, patch: \"[]\"}}]");
     assert!(refuses(&empty("patchesJson6902")) && !refuses(&empty("patches")));
     assert!(!refuses("configMapGenerator: [{name: g, envs: [a.env]}]"));
+}
+
+/// What is hidden behind a limit may be metrics-server, and that is said without being asked.
+#[test]
+fn no_limit_hides_a_metrics_server_silently() {
+    let chart = |name: &str| format!("{{apiVersion: v2, name: {name}, version: 1.0.0}}");
+    let ignored = vec![
+        ("Chart.yaml".to_owned(), chart("c")),
+        (".helmignore".to_owned(), "x\n".repeat(501)),
+        ("templates/ms.yaml".to_owned(), DEPLOYMENT.to_owned()),
+    ];
+    let mut nested = vec![("Chart.yaml".to_owned(), chart("c"))];
+    let mut dir = String::new();
+    for at in 0..10 {
+        dir += &format!("charts/d{at}/");
+        nested.push((format!("{dir}Chart.yaml"), chart(&format!("d{at}"))));
+    }
+    nested.push((format!("{dir}templates/ms.yaml"), DEPLOYMENT.to_owned()));
+    let mut many = vec![("Chart.yaml".to_owned(), chart("c"))];
+    for at in 0..300 {
+        many.push((format!("charts/d{at}/Chart.yaml"), chart(&format!("d{at}"))));
+    }
+    many.push(("charts/d0/templates/ms.yaml".to_owned(), DEPLOYMENT.to_owned()));
+    let values = vec![
+        ("Chart.yaml".to_owned(), chart("c")),
+        ("values.yaml".to_owned(), format!("a: [{}]", "1,".repeat(500_001))),
+        ("templates/ms.yaml".to_owned(), DEPLOYMENT.to_owned()),
+    ];
+    let million = "1,".repeat(1_000_001);
+    let before = vec![("a.yaml".to_owned(), format!("a: [{million}]\n---\n{DEPLOYMENT}"))];
+    let inside = DEPLOYMENT.replace("--kubelet-insecure-tls", &million);
+    let inside = vec![("a.yaml".to_owned(), inside)];
+    for (files, said) in [
+        (ignored, "more than 500 lines"),
+        (nested, "too deeply"),
+        (many, "too deeply"),
+        (values, "500000 values"),
+        (before, "after a million values"),
+        (inside, "after a million values"),
+    ] {
+        let found = shown(&files, false);
+        assert!(found.iter().any(|it| it.contains(said)), "{said}: {found:#?}");
+    }
 }
 
 #[test]

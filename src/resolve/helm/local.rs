@@ -75,14 +75,26 @@ pub(crate) fn expand(context: &Context<'_>, release: &Release) -> Expanded {
     match render(context, dir, release) {
         Ok((package, rendering)) => {
             expanded.objects.extend(rendering.definitions);
-            expanded.problems.extend(rendering.problems);
+            let is_hidden = rendering.problems.iter().any(|it| it.unseen.objects)
+                && names_subject(context, dir);
+            expanded.problems.extend(
+                rendering
+                    .problems
+                    .into_iter()
+                    .map(|it| if is_hidden && it.unseen.objects { it.hiding_all() } else { it }),
+            );
             expanded.work = rendering.work;
             let mut parts = ChartTree { context, manifests: rendering.manifests, expanded };
             parts.visit(&package, release, &package.name, &release.values);
             parts.expanded
         }
         Err(problem) => {
-            let problems = vec![concerning(context, dir, problem)];
+            let problem = concerning(context, dir, problem);
+            let problem = match names_subject(context, dir) {
+                true => problem.hiding_all(),
+                false => problem,
+            };
+            let problems = vec![problem];
             Expanded { nested: true, problems, ..expanded }
         }
     }
@@ -119,6 +131,17 @@ fn render(
 pub(crate) fn deploys(context: &Context<'_>, dir: &str) -> bool {
     let templates = in_chart(dir, "templates");
     context.sources.sees_below(&templates, |it| layout::is_gitops(context.sources, it))
+}
+
+/// Whether a file of the chart in `dir` names our subject, which nobody sees where the chart is not
+/// looked at.
+fn names_subject(context: &Context<'_>, dir: &str) -> bool {
+    let sources = context.sources;
+    let is_named = |it: FileId| {
+        sources[it].relevance == Relevance::Subject && is_named_in(sources.text(it))
+            || is_named_in(&sources[it].path)
+    };
+    sources.sees_below(dir, is_named)
 }
 
 /// Whether anything in the chart in `dir` may be what we judge, or lead to it.
