@@ -1,11 +1,13 @@
 //! `check`: what is wrong, at the line to edit.
 
-use std::{collections::BTreeSet, fs, mem::ManuallyDrop, path::Path};
+use std::{collections::BTreeSet, mem::ManuallyDrop, path::Path};
 
 use super::{
     CommandResult, Failure, Run,
     fix::{Mended, elsewhere},
-    open::{Opened, below_git, chosen, open, open_stdin, open_tree, real, refuse_part},
+    open::{
+        Opened, below_git, chosen, followed, open, open_stdin, open_tree, read_named, refuse_part,
+    },
     shown,
 };
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
     resolve::environment::Environment,
     rules,
     settle::{self, Scope},
-    source::{FileId, Relevance, Sources, Text},
+    source::{FileId, Relevance, Sources},
     suppress::Applied,
 };
 
@@ -36,7 +38,7 @@ impl Run<'_, '_> {
             open_for(check, options, &self.streams.workflow, &progress)?;
         // The process ends with this command: to give its memory back bit by bit takes time.
         let mut sources = ManuallyDrop::new(sources);
-        let mut known = Vec::from_iter(read.map(read_baseline).transpose()?);
+        let mut known = Vec::from_iter(read.map(|it| read_baseline(&root, it)).transpose()?);
         progress.stage("resolving the environments");
         let mut seen = ManuallyDrop::new(Seen::of(check, &sources, &config, &scope));
         if check.list_files {
@@ -48,7 +50,7 @@ impl Run<'_, '_> {
         let judged = seen.judge(&sources, &config, !is_stdin(check));
         if let Some(file) = written {
             known.push(seen.baseline(&sources, &config, &scope, &judged));
-            super::fix::write_whole(file, known[0].to_json().as_bytes())?;
+            list_in(&root, file, &known[0])?;
         }
         if let Some(dir) = since {
             refuse_part(&sources, &root, dir)?;
@@ -469,19 +471,24 @@ fn names(environments: &[Environment]) -> impl Iterator<Item = &str> {
     environments.iter().map(|it| &*it.name)
 }
 
+/// Lists the findings of `baseline` in the file.
+fn list_in(root: &Path, file: &Path, baseline: &Baseline) -> Result<(), Failure> {
+    if file.exists() {
+        followed(root, file)?;
+    }
+    super::fix::write_whole(file, baseline.to_json().as_bytes())
+}
+
 /// The findings that the file lists.
-fn read_baseline(file: &Path) -> Result<Baseline, Failure> {
+fn read_baseline(root: &Path, file: &Path) -> Result<Baseline, Failure> {
     let shown = file.display().to_string();
-    let text = real(file).and_then(|it| {
-        fs::read(it).map_err(|error| Failure::Plain(format!("cannot read `{shown}`: {error}")))
-    });
-    let text = text.map_err(|failure| match failure {
+    let text = read_named(root, file).map_err(|failure| match failure {
         Failure::Plain(message) => {
             Failure::Plain(format!("{message}; --write-baseline creates a baseline"))
         }
         found @ Failure::Found(..) => found,
     })?;
-    let sources = Sources::of_one(&shown, Text::of(text));
+    let sources = Sources::of_one(&shown, text);
     let Some(file) = sources.find(&shown) else { return Ok(Baseline::default()) };
     let parsed = Baseline::parse(&sources, file);
     let what = "the baseline cannot be used";

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{self, Read as _},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use globset::Glob;
@@ -272,15 +272,57 @@ pub(super) fn chosen<'a>(
 
 /// The file at `path` as one of the sources, also when it lies outside the root; its path there.
 pub(super) fn add_file(sources: &mut Sources, root: &Path, path: &Path) -> Result<String, Failure> {
-    let place = real(path)?;
+    let place = followed(root, path)?;
     let shown = within(root, &place).unwrap_or_else(|_| place.display().to_string());
     if sources.find(&shown).is_none() {
-        let text = fs::read(&place).map_err(|error| {
-            Failure::Plain(format!("cannot read `{}`: {error}", path.display()))
-        })?;
-        sources.add(shown.clone(), Text::of(text));
+        sources.add(shown.clone(), read_named(root, path)?);
     }
     Ok(shown)
+}
+
+/// What the file at `path` holds, which somebody names.
+///
+/// # Errors
+/// It is no regular file, too large, or a link of the repository at `root` that leads out of it.
+pub(super) fn read_named(root: &Path, path: &Path) -> Result<Text, Failure> {
+    let failed = |what: String| Failure::Plain(format!("cannot read `{}`: {what}", path.display()));
+    let unreadable = |error: io::Error| failed(error.to_string());
+    let place = followed(root, path)?;
+    // To open another one may wait for somebody who writes to it.
+    if !fs::metadata(&place).map_err(unreadable)?.is_file() {
+        return Err(failed("it is no regular file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(&place).map_err(unreadable)?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    match u64::try_from(bytes.len()) {
+        Ok(length) if length <= MAX_FILE => Ok(Text::of(bytes)),
+        _ => Err(failed(format!("it {}", Skip::TooLarge))),
+    }
+}
+
+/// Where `path` really is. Somebody may name what lies outside of the repository at `root`, but what
+/// lies in it was put there by others: no link there leads out.
+pub(super) fn followed(root: &Path, path: &Path) -> Result<PathBuf, Failure> {
+    let failed = |error| Failure::Plain(format!("cannot read `{}`: {error}", path.display()));
+    let mut place = PathBuf::new();
+    for part in std::path::absolute(path).map_err(failed)?.components() {
+        match part {
+            Component::Normal(name) => {
+                let next = place.join(name).canonicalize().map_err(failed)?;
+                if place.starts_with(root) && !next.starts_with(root) {
+                    let what = "is a link that leads out of the repository, and is not read";
+                    return Err(Failure::Plain(format!("`{}` {what}", path.display())));
+                }
+                place = next;
+            }
+            Component::ParentDir => {
+                place.pop();
+            }
+            other => place.push(other),
+        }
+    }
+    Ok(place)
 }
 
 /// Whether somebody works in the directory as in a repository.

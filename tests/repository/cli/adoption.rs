@@ -58,6 +58,43 @@ fn baseline(dir: &TempDir) -> String {
     fs::read_to_string(dir.path().join(".metrics-server-lint-baseline.json")).unwrap()
 }
 
+/// What a repository holds is not what its user typed: a link in it leads nowhere else.
+#[cfg(unix)]
+#[test]
+fn files_that_are_named_are_regular_and_no_links_out_of_the_repository() {
+    let (dir, outside) = (overlays(), TempDir::new().unwrap());
+    let place = |path: &str| dir.path().join(path).display().to_string();
+    let secret = outside.path().join("secret.json");
+    fs::write(&secret, "{secret words").unwrap();
+    std::os::unix::fs::symlink(&secret, place("base.json")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), place("linked")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", place("zero.json")).unwrap();
+    fs::write(outside.path().join("large.json"), " ".repeat((8 << 20) + 1)).unwrap();
+    let large = outside.path().join("large.json").display().to_string();
+    for (path, said) in [
+        (place("base.json"), "leads out of the repository"),
+        (place("linked/secret.json"), "leads out of the repository"),
+        (place("zero.json"), "leads out of the repository"),
+        (place("clusters"), "no regular file"),
+        ("/dev/zero".to_owned(), "no regular file"),
+        (large, "larger than 8 MiB"),
+    ] {
+        for option in ["--baseline", "--config"] {
+            let output = check(&format!("{option} {path}"), &dir);
+            assert_eq!(output.status, 2, "{option} {path}: {}", output.err);
+            assert!(output.err.contains(said), "{option} {path}: {}", output.err);
+            assert!(!output.err.contains("secret words"), "{}", output.err);
+        }
+    }
+    let written = check(&format!("--write-baseline --baseline {}", place("base.json")), &dir);
+    assert!(written.err.contains("leads out of the repository"), "{}", written.err);
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "{secret words");
+    // What is named may lie elsewhere.
+    let elsewhere = outside.path().join("base.json").display().to_string();
+    assert_eq!(check(&format!("--write-baseline --baseline {elsewhere}"), &dir).status, 0);
+    assert_eq!(check(&format!("--baseline {elsewhere}"), &dir).status, 0);
+}
+
 #[test]
 fn what_a_baseline_lists_is_not_reported() {
     let dir = overlays();
