@@ -468,7 +468,13 @@ pub(super) fn to_int(value: &GoValue) -> i64 {
 pub(super) fn to_float(value: &GoValue) -> f64 {
     match &value.data {
         GoData::Float(it) => *it,
-        GoData::Text(text) => text.as_str().parse().unwrap_or(0.0),
+        GoData::Text(text) => {
+            let number: f64 = text.as_str().parse().unwrap_or(0.0);
+            // To Go, unlike to Rust, a number that is too large is an error.
+            let is_too_large =
+                number.is_infinite() && text.as_str().contains(|it: char| it.is_ascii_digit());
+            if is_too_large { 0.0 } else { number }
+        }
         #[expect(clippy::cast_precision_loss, reason = "as Go converts")]
         _ => to_int(value) as f64,
     }

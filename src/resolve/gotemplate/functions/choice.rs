@@ -106,6 +106,8 @@ fn length(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
         GoData::Text(text) => text.len(),
         GoData::List(items) => items.len(),
         GoData::Map(map) => map.borrow().entries.len(),
+        // Some are maps in Helm, as `.Files` is.
+        GoData::Object(_) => return Ok(GoValue::unknown("its length is not evaluated", call.at)),
         _ => return call.fail(format!("a {} has no length", value.type_name())),
     };
     Ok(call.made(GoData::Int(i64::try_from(length).unwrap_or(i64::MAX))))

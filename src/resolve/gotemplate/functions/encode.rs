@@ -52,7 +52,7 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("now uuidv4", "", Inside, NotEvaluated),
     ("randAlpha randAlphaNum randAscii randBytes randNumeric", "i", Inside, NotEvaluated),
     ("randInt", "ii", Inside, NotEvaluated),
-    ("ago duration durationRound htmlDate mustToToml toToml unixEpoch", "a", Inside, NotEvaluated),
+    ("ago duration durationRound htmlDate mustToDuration mustToToml toToml unixEpoch", "a", Inside, NotEvaluated),
     ("date dateModify date_modify mustDateModify must_date_modify", "sa", Inside, NotEvaluated),
     ("dateInZone date_in_zone", "sas", Inside, NotEvaluated),
     ("htmlDateInZone", "as", Inside, NotEvaluated),
@@ -123,7 +123,8 @@ fn to_yaml(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
 }
 
 fn is_json(text: &str) -> bool {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    // Like Go's, this refuses numbers that are too large.
+    serde_json::from_str::<serde_json::Value>(text).is_ok()
 }
 
 fn from_json(call: &FunctionCall<'_>, list: bool) -> Evaluated<GoValue> {

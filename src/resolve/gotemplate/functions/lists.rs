@@ -93,7 +93,8 @@ fn join(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
 fn slice(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     let (value, items) = (call.value(0)?, call.list(0)?);
     let bound = |index: usize, none: usize| match call.values.len() > index {
-        true => call.size(index),
+        // What is negative is no bound.
+        true => call.int(index).map(|it| usize::try_from(it).unwrap_or(usize::MAX)),
         false => Ok(none),
     };
     match items.get(bound(1, 0)?..bound(2, items.len())?) {

@@ -18,7 +18,7 @@ use crate::{
 #[rustfmt::skip]
 pub(super) const FUNCTIONS: &[Row] = &[
     ("int", "a", Inside, Call(|it| Ok(it.made(GoData::Int(it.int(0)?))))),
-    ("atoi", "s", Inside, Call(|it| Ok(it.made(GoData::Int(it.int(0)?))))),
+    ("atoi", "s", Inside, Call(|it| Ok(it.made(GoData::Int(atoi(it.str(0)?)))))),
     ("int64", "a", Inside, Ints(|_, it| Some(it))),
     ("float64", "a", Inside, Floats(|_, it| Some(it))),
     // What no chart was seen to call is not evaluated.
@@ -30,8 +30,8 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("add1", "a", Inside, Ints(|_, it| Some(it.wrapping_add(1)))),
     ("sub", "aa", Inside, Ints(|all, it| Some(all.map_or(it, |all| all.wrapping_sub(it))))),
     ("mul", "aa*", Inside, Ints(|all, it| Some(all.unwrap_or(1).wrapping_mul(it)))),
-    ("div", "aa", Inside, Ints(|all, it| all.map_or(Some(it), |all| all.checked_div(it)))),
-    ("mod", "aa", Inside, Ints(|all, it| all.map_or(Some(it), |all| all.checked_rem(it)))),
+    ("div", "aa", Inside, Ints(|all, it| all.map_or(Some(it), |all| div(all, it)))),
+    ("mod", "aa", Inside, Ints(|all, it| all.map_or(Some(it), |all| rem(all, it)))),
     ("max biggest", "aa*", Inside, Ints(|all, it| Some(all.unwrap_or(it).max(it)))),
     ("min", "aa*", Inside, Ints(|all, it| Some(all.unwrap_or(it).min(it)))),
     ("maxf", "aa*", Inside, Floats(|all, it| Some(all.unwrap_or(it).max(it)))),
@@ -43,6 +43,26 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("semver", "s", Inside, Call(semver)),
     ("semverCompare", "ss", Inside, Call(compare)),
 ];
+
+/// `strconv.Atoi`, whose error Sprig drops: of what is too large the nearest, of what is no number zero.
+fn atoi(text: &str) -> i64 {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    match text.parse() {
+        Ok(number) => number,
+        Err(_) if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) => 0,
+        Err(_) if text.starts_with('-') => i64::MIN,
+        Err(_) => i64::MAX,
+    }
+}
+
+/// A quotient as Go has it: that of the smallest number by -1 is the smallest number.
+fn div(all: i64, by: i64) -> Option<i64> {
+    (by != 0).then(|| all.wrapping_div(by))
+}
+
+fn rem(all: i64, by: i64) -> Option<i64> {
+    (by != 0).then(|| all.wrapping_rem(by))
+}
 
 /// A number without its point, and how many digits follow that.
 type Decimal = (i128, u32);

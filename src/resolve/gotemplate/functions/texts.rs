@@ -167,7 +167,7 @@ fn split_by_pattern(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     call.texts(pattern.splitn(text.as_str(), count).map(|it| text.part_of(it)))
 }
 
-/// A pattern as Go reads it: classes are of ASCII, and in brackets nothing is an operator but `-`.
+/// A pattern as Go reads it: classes and words are of ASCII, and in brackets nothing is an operator but `-`.
 fn of_go(pattern: &str) -> String {
     static PARTS: LazyLock<Option<[Regex; 2]>> = LazyLock::new(|| {
         let parts = r"(?s)\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\\.|.";
@@ -182,6 +182,7 @@ fn of_go(pattern: &str) -> String {
         let Some(body) = part[0].strip_prefix('[').and_then(|it| it.strip_suffix(']')) else {
             return match &part[0] {
                 class @ (r"\d" | r"\w" | r"\s") => format!("[{}]", ascii(class)),
+                r"\b" => r"(?-u:\b)".to_owned(),
                 other => other.to_owned(),
             };
         };
@@ -302,13 +303,29 @@ fn camel(text: &str) -> String {
     result
 }
 
-/// `xstrings.ToSnakeCase` and `ToKebabCase`.
+/// `xstrings.ToSnakeCase` and `ToKebabCase`. Digits belong to the word before them, unless small letters
+/// follow: then they begin one, in which there may be more of either.
 fn delimited(text: &str, delimiter: char) -> String {
     let mut result = String::new();
     let mut before: Option<char> = None;
+    let mut begins_with_digits = false;
     let mut chars = text.chars().peekable();
+    let digits_from =
+        |at: &str| at.trim_start_matches(|it: char| it.is_ascii_digit()).chars().next();
+    let mut at = 0;
     while let Some(it) = chars.next() {
         let next_is_lower = chars.peek().is_some_and(|it| it.is_lowercase());
+        if it.is_ascii_digit()
+            && !begins_with_digits
+            && !before.is_some_and(|it| it.is_ascii_digit())
+        {
+            begins_with_digits = digits_from(&text[at..]).is_some_and(char::is_lowercase);
+            if begins_with_digits && before.is_some_and(char::is_alphabetic) {
+                result.push(delimiter);
+            }
+        }
+        begins_with_digits &= it.is_ascii_digit() || it.is_lowercase();
+        at += it.len_utf8();
         let starts = it.is_uppercase()
             && before.is_some_and(|before| {
                 before.is_lowercase()
@@ -331,6 +348,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn words_are_those_of_xstrings() {
+        for (text, expected) in [
+            ("FirstName9a", "first-name-9a"),
+            ("firstName99a", "first-name-99a"),
+            ("FirstName9A", "first-name9-a"),
+            ("HTTPServer", "http-server"),
+            ("a9B9", "a9-b9"),
+            ("a  b", "a--b"),
+            ("A1", "a1"),
+            ("1A", "1-a"),
+            ("aB1c2D", "a-b-1c2-d"),
+        ] {
+            assert_eq!(delimited(text, '-'), expected);
+        }
+    }
+
+    #[test]
     fn patterns_are_those_of_go() {
         for (pattern, yes, no) in [
             (r"^[\w-\.]+$", "a-b.c", "a b"),
@@ -340,6 +374,7 @@ mod tests {
             (r"^[^]a]$", "b", "]"),
             (r"^\d\s\w$", "1 a", "1 é"),
             (r"^\.\[\]$", ".[]", "a[]"),
+            (r"\bé", "aé", "é"),
         ] {
             let read = regex::Regex::new(&of_go(pattern)).expect(pattern);
             assert!(read.is_match(yes) && !read.is_match(no), "{pattern} as {read}");
