@@ -418,6 +418,18 @@ fn an_archive_may_be_zipped_in_parts() {
 }
 
 #[test]
+fn a_packed_metrics_server_is_installed_though_nothing_lists_it() {
+    let packed = archive(&[
+        ("metrics-server/Chart.yaml", "{apiVersion: v2, name: metrics-server, version: 1.0.0}"),
+        ("metrics-server/templates/a.yaml", super::robustness::DEPLOYMENT),
+    ]);
+    let chart = "//- Chart.yaml\n{apiVersion: v2, name: c, version: 1.0.0}\n";
+    let sources = with_archive(chart, "charts/metrics-server-1.0.0.tgz", packed);
+    let (_, clusters) = crate::pipeline::analyze(&sources, &crate::config::Config::default());
+    assert!(clusters.iter().any(|it| !it.metrics_servers.is_empty()));
+}
+
+#[test]
 fn a_hostile_archive_is_refused() {
     let load = |bytes: Vec<u8>| -> Result<Package, String> {
         let sources = with_archive("//- a\n", "x.tgz", bytes);

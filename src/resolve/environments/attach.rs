@@ -239,7 +239,22 @@ fn loose_files<'a>(
             found.others.push(file);
         }
     }
+    found.charts.extend(holding_archives(sources));
     found
+}
+
+/// The charts in which an archive of metrics-server's lies: Helm installs what is in `charts/`, listed or
+/// not.
+fn holding_archives(sources: &Sources) -> impl Iterator<Item = &str> {
+    sources.iter().filter_map(|(_, source)| {
+        let (folder, name) = (source::parent(&source.path), source::file_name(&source.path));
+        let dir = source::parent(folder);
+        let is_held = source::extension(name) == "tgz"
+            && name.starts_with("metrics-server-")
+            && source::file_name(folder) == "charts"
+            && sources.is_chart(dir);
+        is_held.then(|| values_file::outermost(sources, dir))
+    })
 }
 
 /// The directory of the chart around the file at `path` that prints it: a line of its templates reads
