@@ -105,6 +105,8 @@ pub(crate) enum Skip {
     TooLarge,
     /// In UTF-16, which YAML allows.
     Utf16,
+    /// In UTF-32, which YAML allows, but Go's readers do not.
+    Utf32,
     /// A symbolic link where Git follows none, or where one may lead out of the root.
     Link,
     /// A list of patterns that is longer than any is.
@@ -120,6 +122,10 @@ impl Text {
     pub(crate) fn of(bytes: Vec<u8>) -> Self {
         if bytes.starts_with(b"\0GITCRYPT\0") {
             return Self::Skipped(Skip::Encrypted);
+        }
+        // One is the beginning of the other.
+        if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
+            return Self::Skipped(Skip::Utf32);
         }
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             return Self::Skipped(Skip::Utf16);
@@ -141,6 +147,7 @@ impl fmt::Display for Skip {
             Self::Encrypted => "is encrypted",
             Self::TooLarge => "is larger than 8 MiB",
             Self::Utf16 => "is in UTF-16, not in UTF-8",
+            Self::Utf32 => "is in UTF-32, not in UTF-8",
             Self::Link => "is a symbolic link, which is not followed",
             Self::Patterns => "is one of too many or too long lists of patterns",
             Self::TooMany => "is more than is read of all files that may matter",

@@ -40,7 +40,9 @@ fn illegible(file: FileId, source: &Source) -> Option<Problem> {
     let message = format!("{} {skip}, {so}", source.path);
     let problem = Problem::new(kind, &Origin::start_of(file), message);
     Some(match skip {
-        Skip::Binary | Skip::Nul | Skip::Utf16 => problem.help("save it as text in UTF-8"),
+        Skip::Binary | Skip::Nul | Skip::Utf16 | Skip::Utf32 => {
+            problem.help("save it as text in UTF-8")
+        }
         Skip::TooLarge => problem.help("split it"),
         _ => problem,
     })

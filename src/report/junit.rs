@@ -126,7 +126,7 @@ fn document(cases: &[Case<'_>]) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(out, r#"<testsuites name="{TOOL}" {}>"#, counts(&all));
     for (name, cases) in &suites {
-        let _ = writeln!(out, r#"  <testsuite name="{}" {}>"#, escaped(name), counts(cases));
+        let _ = writeln!(out, r#"  <testsuite name="{}" {}>"#, attribute(name), counts(cases));
         out.extend(cases.iter().map(|it| element(it)));
         out += "  </testsuite>\n";
     }
@@ -134,14 +134,14 @@ fn document(cases: &[Case<'_>]) -> String {
 }
 
 fn element(case: &Case<'_>) -> String {
-    let (name, of, text) = (escaped(case.name), escaped(&case.of), escaped(&case.text));
+    let (name, of, text) = (attribute(case.name), attribute(&case.of), escaped(&case.text));
     let mut out = format!(r#"    <testcase name="{name}" classname="{of}""#);
     if let Some(line) = case.line {
         let _ = write!(out, r#" file="{of}" line="{line}""#);
     }
     match case.outcome {
         Some(outcome) => {
-            let message = escaped(&case.message);
+            let message = attribute(&case.message);
             let _ = write!(out, ">\n      <{outcome} message=\"{message}\">{text}</{outcome}>\n");
             out + "    </testcase>\n"
         }
@@ -150,7 +150,12 @@ fn element(case: &Case<'_>) -> String {
     }
 }
 
-/// `text` inside of an element or an attribute. What XML cannot hold at all is replaced.
+/// `text` inside of an attribute, where readers make a space of a line break (XML 1.0, 3.3.3).
+fn attribute(text: &str) -> String {
+    escaped(text).replace('\n', "&#10;").replace('\t', "&#9;")
+}
+
+/// `text` inside of an element. What XML cannot hold at all is replaced.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for it in text.chars() {
@@ -169,10 +174,11 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{attribute, escaped};
 
     #[test]
     fn what_xml_cannot_hold_is_replaced() {
+        assert_eq!(attribute("a\nb.yaml"), "a&#10;b.yaml");
         assert_eq!(
             escaped("<a b=\"&\">\u{1b}\u{0}é🦀"),
             "&lt;a b=&quot;&amp;&quot;&gt;\u{fffd}\u{fffd}é🦀"

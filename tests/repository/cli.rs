@@ -518,12 +518,19 @@ fn what_cannot_be_read_is_found() {
     let latin = [FLAG.as_bytes(), b"# caf\xe9\n"].concat();
     let wide: Vec<u8> =
         std::iter::once(0xfeff).chain(FLAG.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let wider: Vec<u8> = ['\u{feff}']
+        .into_iter()
+        .chain(FLAG.chars())
+        .map(u32::from)
+        .flat_map(u32::to_le_bytes)
+        .collect();
     // The word is where two pieces meet that are read one after the other.
     let large = [&vec![b'\n'; (1 << 20) - 7], FLAG.as_bytes(), &vec![b'\n'; 8 << 20]].concat();
     for (name, bytes, said) in [
         ("a.yaml", &latin, "a.yaml:1:1: error[syntax]: a.yaml is not text in UTF-8, so"),
         ("a.env", &latin, "a.env:1:1: note[unresolved]: a.env is not text in UTF-8, so"),
         ("a.yaml", &wide, "a.yaml:1:1: note[unresolved]: a.yaml is in UTF-16, not in UTF-8, so"),
+        ("a.yaml", &wider, "a.yaml:1:1: note[unresolved]: a.yaml is in UTF-32, not in UTF-8, so"),
         ("a.yaml", &large, "a.yaml:1:1: note[unresolved]: a.yaml is larger than 8 MiB, so"),
     ] {
         let found = with(name, bytes);

@@ -270,7 +270,7 @@ impl<'a> Pairs<'a> {
         let value = match sources.load(file) {
             Text::Utf8(text) => string(text.as_str(), origin),
             Text::Skipped(skip) => {
-                if matches!(skip, Skip::Binary | Skip::Utf16) {
+                if matches!(skip, Skip::Binary | Skip::Utf16 | Skip::Utf32) {
                     self.binary.insert(key.to_owned());
                 }
                 Node::unknown_value(self.unreadable(source, file, *skip), &origin)
