@@ -10,7 +10,6 @@ use crate::{
     emit,
     finding::{Change, Edit},
     parse::{self, env},
-    relevance::is_script,
     scalar::{self, Dialect, Style},
     source::{self, FileId, Sources, Span},
     tree::{Node, Origin, Via},
@@ -105,8 +104,8 @@ fn edit(sources: &Sources, change: &Change, filled: &[Span]) -> Option<Edit> {
 /// Directories of what others wrote, of which there is another copy elsewhere.
 const OTHERS: [&str; 4] = ["vendor", "node_modules", ".terraform", "third_party"];
 
-/// Whether a person of this repository edits the file as it is, and all of what it says is known: it is no
-/// code, no template, not encrypted, and no copy of what somebody else maintains.
+/// Whether a person of this repository edits the file as it is: it is no template, not encrypted, and
+/// no copy of what somebody else maintains.
 fn is_ours_to_edit(sources: &Sources, file: FileId) -> bool {
     let path = &sources[file].path;
     let mut parents = std::iter::successors(Some(source::parent(path)), |it| {
@@ -118,10 +117,8 @@ fn is_ours_to_edit(sources: &Sources, file: FileId) -> bool {
             || name == "charts" && sources.is_chart(source::parent(dir))
             || sources.repositories.iter().any(|it| it == dir)
     };
-    let is_code = is_script(path) || matches!(source::extension(path), "hcl" | "tf" | "tfvars");
     // A name that is not in UTF-8 is shown with this in it, and names no file.
     !path.contains(char::REPLACEMENT_CHARACTER)
-        && !is_code
         && !parents.any(is_others)
         && !sources.is_template(file)
         && !sources.documents(file, Dialect::Sigs).roots().any(parse::is_sops)

@@ -15,6 +15,7 @@ use crate::{
     finding::{ANY_SETTING, Applicability, Edit, Finding, Fix, NewSubject},
     model::Cluster,
     pipeline,
+    relevance::is_script,
     resolve::environment::Environment,
     scalar::Dialect,
     settings::{self, SubjectKind},
@@ -140,6 +141,9 @@ impl<'a> Prover<'a> {
         let candidate = |(at, finding): (usize, &Finding)| {
             let proposal = finding.proposal.as_ref()?;
             let edits = edit::edits(self.sources, &proposal.changes)?;
+            if edits.iter().any(|it| is_code(&self.sources[it.span.file].path)) {
+                return None;
+            }
             let is_assumed = finding.environments.iter().any(|it| assumed.contains(it));
             let applicability = match is_assumed {
                 true => Applicability::Unsafe,
@@ -295,6 +299,11 @@ impl<'a> Prover<'a> {
         });
         differ.map(|(was, _)| was.name.clone())
     }
+}
+
+/// Whether what the file at `path` says is put together by code, which somebody has to read who edits it.
+fn is_code(path: &str) -> bool {
+    is_script(path) || matches!(source::extension(path), "hcl" | "tf" | "tfvars")
 }
 
 fn kind_of(subject: NewSubject) -> SubjectKind {

@@ -289,7 +289,7 @@ pub(super) fn read_named(root: &Path, path: &Path) -> Result<Text, Failure> {
     let unreadable = |error: io::Error| failed(error.to_string());
     let place = followed(root, path)?;
     // To open another one may wait for somebody who writes to it.
-    if !fs::metadata(&place).map_err(unreadable)?.is_file() {
+    if !place.starts_with(OF_THE_SHELL) && !fs::metadata(&place).map_err(unreadable)?.is_file() {
         return Err(failed("it is no regular file".to_owned()));
     }
     let mut bytes = Vec::new();
@@ -301,10 +301,16 @@ pub(super) fn read_named(root: &Path, path: &Path) -> Result<Text, Failure> {
     }
 }
 
+/// Where a shell has what another program prints, of `--values <(sops decrypt values.yaml)`.
+const OF_THE_SHELL: &str = "/dev/fd";
+
 /// Where `path` really is. Somebody may name what lies outside of the repository at `root`, but what
 /// lies in it was put there by others: no link there leads out.
 pub(super) fn followed(root: &Path, path: &Path) -> Result<PathBuf, Failure> {
     let failed = |error| Failure::Plain(format!("cannot read `{}`: {error}", path.display()));
+    if path.starts_with(OF_THE_SHELL) {
+        return Ok(path.to_owned());
+    }
     let mut place = PathBuf::new();
     for part in std::path::absolute(path).map_err(failed)?.components() {
         match part {

@@ -253,7 +253,7 @@ fn holding_archives(sources: &Sources) -> impl Iterator<Item = &str> {
             && name.starts_with("metrics-server-")
             && source::file_name(folder) == "charts"
             && sources.is_chart(dir);
-        is_held.then(|| values_file::outermost(sources, dir))
+        is_held.then(|| layout::outermost(sources, dir))
     })
 }
 
