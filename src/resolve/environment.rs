@@ -1,6 +1,9 @@
 //! What resolving comes to: environments, their objects, and the charts that they install.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use semver::Version;
 
@@ -131,15 +134,26 @@ impl Environment {
         }
     }
 
-    /// Adds a definition of a variable, unless it is known.
-    pub(crate) fn define(&mut self, variable: DefinedVariable) {
-        let at = |it: &DefinedVariable| it.value.origin.written_at();
-        let same = |it: &&mut DefinedVariable| it.name == variable.name && at(it) == at(&variable);
-        match self.variables.iter_mut().find(same) {
-            // It counts where any Kustomization takes it.
-            Some(known) if variable.overridden.is_none() => known.overridden = None,
-            Some(_) => {}
-            None => self.variables.push(variable),
+    /// Adds definitions of variables, each that is not known.
+    pub(crate) fn define(&mut self, variables: Vec<DefinedVariable>) {
+        let id = |it: &DefinedVariable| (it.name.clone(), it.value.origin.written_at());
+        let known = self.variables.iter().enumerate();
+        let mut known: BTreeMap<_, usize> = known.map(|(index, it)| (id(it), index)).collect();
+        for variable in variables {
+            match known.entry(id(&variable)) {
+                Entry::Occupied(index) => {
+                    // It counts where any Kustomization takes it.
+                    if variable.overridden.is_none()
+                        && let Some(known) = self.variables.get_mut(*index.get())
+                    {
+                        known.overridden = None;
+                    }
+                }
+                Entry::Vacant(place) => {
+                    place.insert(self.variables.len());
+                    self.variables.push(variable);
+                }
+            }
         }
     }
 

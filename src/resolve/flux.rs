@@ -40,7 +40,7 @@ pub(crate) fn post_build(
         Purpose::Judge => controller::Controller::default(),
         Purpose::Render => controller::Controller::lenient(),
     };
-    let Some(variables) = variables::gather(kustomization, &store, &controller)? else {
+    let Some(variables) = variables::gather(kustomization, &store, &controller, 0)? else {
         return Ok(objects.to_vec());
     };
     let mut room = substitute::MAX_SUBSTITUTED;

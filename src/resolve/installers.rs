@@ -248,5 +248,5 @@ pub(super) fn join(environments: &mut Vec<Environment>, part: Environment) {
     whole.units.extend(part.units);
     whole.commands.extend(part.commands);
     whole.local = whole.local.take().or(part.local);
-    part.variables.into_iter().for_each(|it| whole.define(it));
+    whole.define(part.variables);
 }

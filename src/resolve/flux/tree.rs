@@ -81,7 +81,7 @@ pub(crate) fn resolve(
     let left_out = left_out.filter_map(|it| tree.directories(&it.node));
     let mut dirs: BTreeSet<String> = left_out.flat_map(|(_, dirs)| dirs).collect();
     dirs.append(&mut tree.dirs);
-    tree.variables.drain(..).for_each(|it| environment.define(it));
+    environment.define(std::mem::take(&mut tree.variables));
     // What many wait for is missing once.
     let mut known = BTreeSet::new();
     let cause = |it: &Problem| match &*it.subject {
@@ -396,7 +396,8 @@ impl Tree<'_> {
         member.stage = Stage::Final;
         let built = std::mem::take(&mut member.objects);
         let (node, suspended) = (member.node.clone(), member.suspended);
-        let substituted = match variables::gather(&node, &self.store, &self.controller) {
+        let (store, defined) = (&self.store, self.variables.len());
+        let substituted = match variables::gather(&node, store, &self.controller, defined) {
             Ok(None) => built,
             Ok(Some(mut variables)) => {
                 self.problems.append(&mut variables.misnamed);

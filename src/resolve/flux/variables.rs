@@ -1,5 +1,7 @@
 //! The variables of one `postBuild`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use indexmap::IndexMap;
 
 use super::{controller::Controller, envsubst, store::Store};
@@ -8,6 +10,10 @@ use crate::{
     resolve::environment::{DefinedVariable, Unit},
     tree::{Kind, Node, Origin, Reason, Via},
 };
+
+/// So many definitions of variables does one environment have, each as often as a Kustomization reads it:
+/// they may all read the same large ConfigMaps.
+const MOST_DEFINED: usize = 300_000;
 
 /// What `postBuild` substitutes.
 #[derive(Debug, Default, Clone)]
@@ -32,7 +38,8 @@ pub(super) struct Variables {
     always: bool,
 }
 
-/// Reads the `postBuild` of the Flux Kustomization `object`; `None` when it substitutes nothing.
+/// Reads the `postBuild` of the Flux Kustomization `object`, when others have read so many definitions;
+/// `None` when it substitutes nothing.
 ///
 /// Later `substituteFrom` entries win over earlier ones and `substitute` over all, line breaks go
 /// (`kustomize_varsub.go` in `fluxcd/pkg`).
@@ -43,6 +50,7 @@ pub(super) fn gather(
     object: &Node,
     store: &Store,
     controller: &Controller,
+    defined: usize,
 ) -> Result<Option<Variables>, Problem> {
     let Some(post_build) = object.at("spec.postBuild").filter(|it| !it.is_null()) else {
         return Ok(None);
@@ -60,7 +68,11 @@ pub(super) fn gather(
             variables.forget(why.clone());
         }
         let namespace = object.object_namespace();
-        for reference in from.items() {
+        for reference in last_of_each(from.items()) {
+            if defined + variables.defined.len() > MOST_DEFINED {
+                variables.end_at(&reference.origin);
+                break;
+            }
             variables.add_source(reference, namespace, store);
         }
     }
@@ -73,6 +85,7 @@ pub(super) fn gather(
         }
         variables.searched.push((inline.origin.clone(), "variables are defined here".into()));
     }
+    variables.override_earlier();
     if let Some((name, value)) = variables.known.iter().find(|(name, _)| !envsubst::is_name(name)) {
         let message = format!("`{name}` cannot be the name of a variable");
         return Err(Problem::refused(&value.origin, message)
@@ -90,7 +103,24 @@ pub(super) fn gather(
 /// The ConfigMaps and Secrets that the `postBuild` of `object` needs: kind and name.
 pub(super) fn sources(object: &Node) -> impl Iterator<Item = (&str, &str)> {
     let from = object.items_at("spec.postBuild.substituteFrom").iter();
+    let mut known = BTreeSet::new();
     from.filter_map(|reference| Some((reference.str_at("kind")?, reference.str_at("name")?)))
+        .filter(move |source| known.insert(*source))
+}
+
+/// The entries of `substituteFrom` without those that a later one repeats, which takes the place of all
+/// that they say.
+fn last_of_each(entries: &[Node]) -> Vec<&Node> {
+    let mut known = BTreeSet::new();
+    let mut last = Vec::new();
+    for entry in entries.iter().rev() {
+        let source = entry.str_at("kind").zip(entry.str_at("name"));
+        if source.is_none_or(|it| known.insert((it, entry.is_true_at("optional")))) {
+            last.push(entry);
+        }
+    }
+    last.reverse();
+    last
 }
 
 impl Variables {
@@ -116,9 +146,6 @@ impl Variables {
         if source.starts_with("Secret ") {
             shown.kind = Kind::Unknown("it is secret".into());
         }
-        for earlier in self.defined.iter_mut().filter(|it| it.name == name) {
-            earlier.overridden = Some(shown.clone());
-        }
         self.defined.push(DefinedVariable {
             name: name.to_owned(),
             value: shown,
@@ -127,6 +154,28 @@ impl Variables {
             used: None,
         });
         self.known.insert(name.to_owned(), value);
+    }
+
+    /// Notes of each definition which other one of its name is used.
+    fn override_earlier(&mut self) {
+        let mut last: BTreeMap<String, Node> = BTreeMap::new();
+        for variable in self.defined.iter_mut().rev() {
+            match last.get(&variable.name) {
+                Some(used) => variable.overridden = Some(used.clone()),
+                None => {
+                    last.insert(variable.name.clone(), variable.value.clone());
+                }
+            }
+        }
+    }
+
+    /// Nothing from `at` on is read.
+    fn end_at(&mut self, at: &Origin) {
+        let message = format!(
+            "more than {MOST_DEFINED} variables are read before this: what it defines is not known"
+        );
+        self.forget(message.as_str().into());
+        self.unsure.push(Problem::unresolved(at, message).about("too many variables before it"));
     }
 
     fn add_source(&mut self, reference: &Node, namespace: &str, store: &Store) {
