@@ -19,6 +19,7 @@ use crate::{
         bounds::Held,
         context::Context,
         environment::{EntryKind, Environment, Object, Release, Unit},
+        gotemplate::TemplateWork,
         helm,
         install::{self, Discovery, Reached},
         layout::{self, Layout, is_application},
@@ -66,7 +67,7 @@ impl<'a> Argo<'a> {
         }
         let mut argo = Self { context, layout, repository, written, by_file, readers };
         let written = layout.argo.par_iter().map(|(file, node)| {
-            let (applications, _) = argo.instances(node);
+            let (applications, _) = argo.instances(node, &share_of_sets(layout.argo.len()));
             let mut reach = Reached::default();
             for application in &applications {
                 sources::reach(&argo, application, &mut reach);
@@ -92,10 +93,10 @@ impl<'a> Argo<'a> {
         self.repository.is_ours(url)
     }
 
-    /// An Application itself, or the Applications that a set makes.
-    fn instances(&self, node: &Node) -> (Vec<Node>, Vec<Problem>) {
+    /// An Application itself, or the Applications that a set makes, whose templates add to `work`.
+    fn instances(&self, node: &Node, work: &TemplateWork) -> (Vec<Node>, Vec<Problem>) {
         match node.str_at("kind") {
-            Some("ApplicationSet") => set::instances(self, node),
+            Some("ApplicationSet") => set::instances(self, node, work),
             _ => (vec![node.clone()], Vec::new()),
         }
     }
@@ -123,16 +124,17 @@ impl<'a> Argo<'a> {
             let home = names::environment_or_unnamed(path);
             homes.entry(home.to_owned()).or_default().push(written);
         }
-        let deployed = homes.par_iter().map(|(home, roots)| self.deployed(home, roots));
+        let deployed =
+            homes.par_iter().map(|(home, roots)| self.deployed(home, roots, homes.len()));
         deployed.collect::<Vec<_>>().into_iter().for_each(|it| found.extend(it));
         found
     }
 
     /// What the Applications `roots` deploy from the Argo CD of the cluster `home`; from that of
     /// several clusters, taken apart by stage, directory, else by name, file or line, when one Argo CD
-    /// cannot have all of it.
-    fn deployed(&self, home: &str, roots: &[&WrittenApplication<'_>]) -> Discovery {
-        let mut deployment = Deployment::new(self, None);
+    /// cannot have all of it. There are so many `homes`.
+    fn deployed(&self, home: &str, roots: &[&WrittenApplication<'_>], homes: usize) -> Discovery {
+        let mut deployment = Deployment::new(self, None, homes);
         for (index, root) in roots.iter().enumerate() {
             let parked = self.is_parked(root);
             let name = home.to_owned();
@@ -176,8 +178,9 @@ impl<'a> Argo<'a> {
             return found;
         };
         let mut all = Discovery::default();
+        let homes = homes * parts.len();
         for (home, roots) in parts {
-            all.extend(self.deployed(&home, &roots));
+            all.extend(self.deployed(&home, &roots, homes));
         }
         all
     }
@@ -196,7 +199,7 @@ impl<'a> Argo<'a> {
 
     /// What the Applications among `objects` of `environment` deploy, there and elsewhere.
     pub(crate) fn deployed_by(&self, environment: &Environment, objects: &[Object]) -> Discovery {
-        let mut deployment = Deployment::new(self, Some(&environment.name));
+        let mut deployment = Deployment::new(self, Some(&environment.name), 1);
         for object in objects.iter().filter(|it| is_application(&it.node)) {
             let place = Home {
                 name: environment.name.clone(),
@@ -309,10 +312,18 @@ struct Deployment<'r, 'a> {
     concerned: BTreeSet<String>,
     reached: Reached,
     held: Held,
+    /// What the templates of ApplicationSets did.
+    work: TemplateWork,
+}
+
+/// What the templates of ApplicationSets may do, of which there are so many: a quarter of what those of a
+/// chart may, since they are run both to see what there is and to deploy it.
+fn share_of_sets(count: usize) -> TemplateWork {
+    TemplateWork::share(4 * count)
 }
 
 impl<'r, 'a> Deployment<'r, 'a> {
-    fn new(argo: &'r Argo<'a>, home: Option<&str>) -> Self {
+    fn new(argo: &'r Argo<'a>, home: Option<&str>, homes: usize) -> Self {
         Self {
             argo,
             home: home.map(ToOwned::to_owned),
@@ -326,6 +337,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
             concerned: BTreeSet::new(),
             reached: Reached::default(),
             held: Held::default(),
+            work: share_of_sets(homes),
         }
     }
 
@@ -337,7 +349,7 @@ impl<'r, 'a> Deployment<'r, 'a> {
             if !self.is_new(&node, &place) {
                 continue;
             }
-            let (applications, problems) = self.argo.instances(&node);
+            let (applications, problems) = self.argo.instances(&node, &self.work);
             let set = node.str_at("kind") == Some("ApplicationSet");
             let set = set.then_some(&node);
             if !problems.is_empty() {

@@ -35,6 +35,9 @@ pub(crate) struct Environment {
     pub releases: Vec<Release>,
     /// How many values and fields what was installed holds: see [`super::bounds`].
     pub held: usize,
+    /// What templates did that say what is in it, beside those of charts: see
+    /// [`super::gotemplate::TemplateSet::work`].
+    pub work: usize,
     /// Files that belong to it but that nothing builds: kubelet configuration in its many carriers,
     /// installer configuration. In path order.
     pub files: Vec<FileId>,
@@ -123,6 +126,7 @@ impl Environment {
             deleted: Vec::new(),
             releases: Vec::new(),
             held: 0,
+            work: 0,
             files: Vec::new(),
             problems: Vec::new(),
             units: Vec::new(),

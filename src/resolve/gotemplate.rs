@@ -33,6 +33,28 @@ use crate::{
     tree::{Node, Origin, Reason, Via},
 };
 
+/// What the templates of several sets did so far, which count together.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TemplateWork(Cell<usize>);
+
+impl TemplateWork {
+    /// Of all that those of a chart may do, the part that is left to each of `count`, which do not know
+    /// of each other.
+    pub(crate) fn share(count: usize) -> Self {
+        Self(Cell::new(eval::MAX_ALL_WORK - eval::MAX_ALL_WORK / count.max(1)))
+    }
+
+    /// How much was done.
+    pub(crate) fn done(&self) -> usize {
+        self.0.get()
+    }
+
+    /// Whether nothing more is run.
+    pub(crate) fn is_all(&self) -> bool {
+        self.0.get() > eval::MAX_ALL_WORK
+    }
+}
+
 /// What a program that uses templates adds to them.
 pub(crate) trait GoHost {
     /// What a function of its own gives, or one that it does not have; nothing when it is another.
@@ -108,9 +130,20 @@ pub(crate) struct TemplateSet {
 }
 
 impl TemplateSet {
-    /// A set that is run after others did so much, which counts as if it had done that.
-    pub(crate) fn after(work: usize) -> Self {
-        Self { work: Cell::new(work), ..Self::default() }
+    /// [`TemplateSet::execute`] of a set without a name for it, which counts together with others.
+    ///
+    /// # Errors
+    /// What ends it, and that those did all that may be done.
+    pub(crate) fn execute_after(
+        &self,
+        work: &TemplateWork,
+        dot: &GoValue,
+        host: &dyn GoHost,
+    ) -> Result<MarkedText, Reason> {
+        self.work.set(work.done());
+        let text = self.execute("", dot, host);
+        work.0.set(self.work());
+        text.map_err(|it| it.message.into())
     }
 
     /// How much was done in all that were run.
@@ -474,5 +507,14 @@ mod tests {
         assert!(once > 0 && run() && set.work.get() == 2 * once);
         set.work.set(usize::MAX - once);
         assert!(!run());
+        // What others did counts, and adds to what others may do.
+        let run = |work: &TemplateWork| {
+            let mut set = TemplateSet::default();
+            set.add("", MarkedText::made_of("{{ range until 9 }}x{{ end }}")).expect("a template");
+            set.execute_after(work, &GoValue::nil(&nowhere), &NoHost).is_ok()
+        };
+        let (all, none) = (TemplateWork::default(), TemplateWork::share(usize::MAX));
+        assert!(run(&all) && all.done() == once && run(&all) && all.done() == 2 * once);
+        assert!(!none.is_all() && !run(&none) && none.is_all() && !run(&none));
     }
 }

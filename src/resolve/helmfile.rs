@@ -9,7 +9,10 @@ mod render;
 mod state;
 mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use crate::{
     problem::Problem,
@@ -17,6 +20,7 @@ use crate::{
         bounds::Held,
         context::Context,
         environment::{EntryKind, Environment, Release, UNNAMED},
+        gotemplate::TemplateWork,
         helmfile::{
             render::{FilesRead, HelmfileTemplate},
             state::{Selectors, StateValues},
@@ -48,14 +52,16 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
         .map(|(file, _)| file)
         .collect();
     let mut starts = Vec::new();
-    for file in first(context, &files).into_iter().filter(|it| !layout.is_excluded(*it)) {
-        for name in state::names(context, file) {
+    let work = Rc::new(TemplateWork::share(4));
+    for file in first(context, &files, &work).into_iter().filter(|it| !layout.is_excluded(*it)) {
+        for name in state::names(context, file, &work) {
             let called = match names::environment_of(&sources[file].path) {
                 Some(place) if name == DEFAULT => place.to_owned(),
                 Some(place) => format!("{place}/{name}"),
                 None => name.clone(),
             };
-            starts.push(HelmfileStart { file, name, called });
+            // Where templates ended early, it may be included by others, or have other environments.
+            starts.push(HelmfileStart { file, name, called, is_untold: work.is_all() });
         }
     }
     let left_out = |start: &HelmfileStart| {
@@ -67,7 +73,10 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     };
     let each = Held::each(
         &starts,
-        |start| start.resolve(context, layout),
+        |start| match start.is_untold {
+            true => left_out(start),
+            false => start.resolve(context, layout),
+        },
         left_out,
         |found| found.environments.iter().collect(),
     );
@@ -115,6 +124,8 @@ struct HelmfileStart {
     name: String,
     /// What it is called here.
     called: String,
+    /// Whether nobody looked whether it is one.
+    is_untold: bool,
 }
 
 impl HelmfileStart {
@@ -140,6 +151,7 @@ impl HelmfileStart {
         }
         run.environment.name.clone_from(&self.called);
         run.environment.aside = !speaks;
+        run.environment.work = run.work.done();
         found.environments.push(run.environment);
         found
     }
@@ -147,10 +159,10 @@ impl HelmfileStart {
 
 /// The files that are read for themselves: what another one includes is read with its values. Of those
 /// that include each other it is the first.
-fn first(context: &Context<'_>, files: &[FileId]) -> Vec<FileId> {
+fn first(context: &Context<'_>, files: &[FileId], work: &Rc<TemplateWork>) -> Vec<FileId> {
     let includes = |file: &FileId| -> Vec<FileId> {
         let dir = source::parent(&context.sources[*file].path);
-        let parts = state::outline(context, *file);
+        let parts = state::outline(context, *file, work);
         parts.iter().flat_map(|it| state::children(context, dir, it)).map(|it| it.file).collect()
     };
     let edges: BTreeMap<FileId, Vec<FileId>> = files.iter().map(|it| (*it, includes(it))).collect();
@@ -186,6 +198,8 @@ struct HelmfileRun<'a> {
     name: String,
     environment: Environment,
     read: FilesRead,
+    /// What the templates of all files did.
+    work: Rc<TemplateWork>,
     /// The directories of kustomizations that are installed.
     built: BTreeSet<String>,
     /// The files whose `helmfiles` are being read.
@@ -202,6 +216,7 @@ impl<'a> HelmfileRun<'a> {
             name: name.to_owned(),
             environment: Environment::new(name, EntryKind::Other, origin),
             read: FilesRead::default(),
+            work: Rc::default(),
             built: BTreeSet::new(),
             open: Vec::new(),
             left: MAX_FILES,
@@ -263,7 +278,7 @@ impl<'a> HelmfileRun<'a> {
     where
         'a: 't,
     {
-        HelmfileTemplate::state(self.context, dir, &self.named(), values, &self.read)
+        HelmfileTemplate::state(self.context, dir, &self.named(), values, &self.read, &self.work)
     }
 
     /// The name of the environment, which stands where the environment is first named.

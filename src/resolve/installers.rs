@@ -240,6 +240,7 @@ pub(super) fn join(environments: &mut Vec<Environment>, part: Environment) {
         release
     }));
     whole.held += part.held;
+    whole.work = whole.work.saturating_add(part.work);
     whole.files.extend(part.files);
     whole.problems.extend(part.problems.into_iter().map(|mut problem| {
         problem.unit = problem.unit.map(|it| it.shifted(units));

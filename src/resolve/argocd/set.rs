@@ -5,7 +5,7 @@
 
 mod render;
 
-use std::{borrow::Cow, cell::Cell, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     data::subject::is_named_in,
@@ -15,6 +15,7 @@ use crate::{
             Argo,
             set::render::{SetTemplate, normalized},
         },
+        gotemplate::TemplateWork,
         helm,
         install::is_blank,
     },
@@ -35,12 +36,17 @@ const MAX_MERGED: usize = 2_000_000;
 /// How deep `matrix` and `merge` may nest; Argo CD allows one level.
 const MAX_DEPTH: usize = 3;
 
-/// The Applications that the ApplicationSet `set` makes, and what cannot be told of them.
-pub(super) fn instances(argo: &Argo<'_>, set: &Node) -> (Vec<Node>, Vec<Problem>) {
+/// The Applications that the ApplicationSet `set` makes, and what cannot be told of them; its templates
+/// add to `work`.
+pub(super) fn instances(
+    argo: &Argo<'_>,
+    set: &Node,
+    work: &TemplateWork,
+) -> (Vec<Node>, Vec<Problem>) {
     let go = set.is_true_at("spec.goTemplate");
     let options = set.items_at("spec.goTemplateOptions");
     let strict = options.iter().any(|it| it.as_str() == Some("missingkey=error"));
-    let mut generation = Generation { argo, go, strict, problems: Vec::new(), work: Cell::new(0) };
+    let mut generation = Generation { argo, go, strict, problems: Vec::new(), work };
     let mut applications = Vec::new();
     for generator in set.items_at("spec.generators") {
         let over = generator.entries().find_map(|(_, it)| it.value.get("template"));
@@ -144,8 +150,8 @@ struct Generation<'r, 'a> {
     go: bool,
     strict: bool,
     problems: Vec<Problem>,
-    /// What its templates did.
-    work: Cell<usize>,
+    /// What its templates did, and those of others.
+    work: &'r TemplateWork,
 }
 
 impl Generation<'_, '_> {
@@ -192,7 +198,7 @@ impl Generation<'_, '_> {
             params: params.clone(),
             go: self.go,
             strict: self.strict,
-            work: &self.work,
+            work: self.work,
         }
     }
 

@@ -18,8 +18,9 @@ use crate::{
 /// What one run may cost; what takes more is taken for a loop. A byte that is made costs two.
 const MAX_WORK: usize = 64_000_000;
 
-/// The same for all templates of a set: one that does too much leaves the others enough.
-const MAX_ALL_WORK: usize = 50 * MAX_WORK;
+/// The same for all templates of a set, and of what counts together with it: one that does too much leaves
+/// the others enough.
+pub(super) const MAX_ALL_WORK: usize = 50 * MAX_WORK;
 
 /// What an action costs, and a value in a list or a map that is looked through.
 const STEP: usize = 100;

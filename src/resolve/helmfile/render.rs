@@ -9,7 +9,7 @@ use crate::{
         context::Context,
         gotemplate::{
             FunctionCall, GoData, GoError, GoHost, GoMap, GoValue, MarkedText, MissingKey,
-            TemplateSet,
+            TemplateSet, TemplateWork,
         },
     },
     source::{self, FileId, Sources},
@@ -28,14 +28,17 @@ pub(super) struct HelmfileTemplate<'a> {
     /// What it may refer to.
     dot: Node,
     read: FilesRead,
+    /// What was done before, also in other files.
+    work: Rc<TemplateWork>,
 }
 
 impl<'a> HelmfileTemplate<'a> {
     /// One of which only what is written counts, whatever the environment is.
-    pub(super) fn outline(context: &'a Context<'a>, dir: &'a str) -> Self {
+    pub(super) fn outline(context: &'a Context<'a>, dir: &'a str, work: &Rc<TemplateWork>) -> Self {
         let at = Origin::at(Via::Written, None);
         let dot = Node::unknown_value("it differs between environments", &at);
-        Self { sources: context.sources, dir, dot, read: FilesRead::default() }
+        let (sources, read) = (context.sources, FilesRead::default());
+        Self { sources, dir, dot, read, work: work.clone() }
     }
 
     /// One of a state file.
@@ -45,9 +48,10 @@ impl<'a> HelmfileTemplate<'a> {
         environment: &Node,
         values: &StateValues,
         read: &FilesRead,
+        work: &Rc<TemplateWork>,
     ) -> Self {
         let dot = dot(environment, values, values.all());
-        Self { sources: context.sources, dir, dot, read: read.clone() }
+        Self { sources: context.sources, dir, dot, read: read.clone(), work: work.clone() }
     }
 
     /// The same for a file of environment values, which sees no `.Values`.
@@ -142,7 +146,7 @@ impl<'a> HelmfileTemplate<'a> {
         }
         add(&mut set, "", written)?;
         let dot = GoValue::with_integers(&self.dot);
-        set.execute("", &dot, self).map_err(|it| it.message.into())
+        set.execute_after(&self.work, &dot, self)
     }
 
     /// The file that a template names.

@@ -1,12 +1,12 @@
 //! State files: their parts and bases, and what these say together.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{collections::BTreeSet, ops::Range, rc::Rc};
 
 use super::{DEFAULT, HelmfileRun, render::HelmfileTemplate};
 use crate::{
     data::subject::is_named_in,
     problem::Problem,
-    resolve::{context::Context, helm, install},
+    resolve::{context::Context, gotemplate::TemplateWork, helm, install},
     scalar::{Scalar, Style},
     source::{self, FileId, Span, Text, pattern::PathPattern},
     tree::{Entry, Kind, Map, Node, Origin, Reason},
@@ -168,17 +168,17 @@ fn texts(context: &Context<'_>, file: FileId) -> Result<Vec<Node>, Reason> {
 }
 
 /// What the parts of a file say, whatever the environment is.
-pub(super) fn outline(context: &Context<'_>, file: FileId) -> Vec<Node> {
+pub(super) fn outline(context: &Context<'_>, file: FileId, work: &Rc<TemplateWork>) -> Vec<Node> {
     let dir = source::parent(&context.sources[file].path);
     let texts = texts(context, file).unwrap_or_default();
     texts
         .iter()
-        .flat_map(|it| HelmfileTemplate::outline(context, dir).yaml(it).unwrap_or_default())
+        .flat_map(|it| HelmfileTemplate::outline(context, dir, work).yaml(it).unwrap_or_default())
         .collect()
 }
 
 /// The names of the environments that a Helmfile has.
-pub(super) fn names(context: &Context<'_>, file: FileId) -> Vec<String> {
+pub(super) fn names(context: &Context<'_>, file: FileId, work: &Rc<TemplateWork>) -> Vec<String> {
     let dir = source::parent(&context.sources[file].path);
     let mut names: Vec<String> = Vec::new();
     let mut open = vec![file];
@@ -187,7 +187,7 @@ pub(super) fn names(context: &Context<'_>, file: FileId) -> Vec<String> {
         if !seen.insert(file) {
             continue;
         }
-        for part in outline(context, file) {
+        for part in outline(context, file, work) {
             for (name, _) in part.get("environments").into_iter().flat_map(Node::entries) {
                 if !names.iter().any(|it| it == name) {
                     names.push(name.to_owned());

@@ -1,12 +1,13 @@
 //! What ApplicationSets fill into their templates: parameters by name, or Go templates.
 
-use std::cell::Cell;
-
 use crate::{
     parse,
     placeholder::Placeholder,
     resolve::{
-        gotemplate::{FunctionCall, GoError, GoHost, GoValue, MarkedText, MissingKey, TemplateSet},
+        gotemplate::{
+            FunctionCall, GoError, GoHost, GoValue, MarkedText, MissingKey, TemplateSet,
+            TemplateWork,
+        },
         template,
     },
     source::Sources,
@@ -24,8 +25,8 @@ pub(super) struct SetTemplate<'a> {
     pub go: bool,
     /// Whether what is missing fails (`missingkey=error`).
     pub strict: bool,
-    /// What was done for the instances so far.
-    pub work: &'a Cell<usize>,
+    /// What was done for other instances, also of other sets.
+    pub work: &'a TemplateWork,
 }
 
 impl SetTemplate<'_> {
@@ -97,11 +98,9 @@ impl SetTemplate<'_> {
         if !self.go {
             return Ok(self.filled(node, &written));
         }
-        let mut set = TemplateSet::after(self.work.get());
+        let mut set = TemplateSet::default();
         set.add("", written).map_err(|it| Reason::from(&*it.message))?;
-        let text = set.execute("", &GoValue::of(&self.params), self);
-        self.work.set(set.work());
-        text.map_err(|it| it.message.into())
+        set.execute_after(self.work, &GoValue::of(&self.params), self)
     }
 
     /// The text with each parameter in its place; a name that is none stays as it is.
