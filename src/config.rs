@@ -104,6 +104,12 @@ pub(crate) struct EnvironmentConfig {
 /// The rule that reports what is wrong with the configuration itself.
 pub(crate) const RULE: &str = "configuration";
 
+/// So many environments, and so many overrides, are read: each is held against all that there is.
+const MOST_ENTRIES: usize = 2_000;
+
+/// So many wildcards are read: what a pattern takes grows with them.
+const MOST_WILDCARDS: usize = 10_000;
+
 /// Patterns over paths or names: each matches what it says and everything below.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Globs {
@@ -200,8 +206,12 @@ pub(crate) fn parse(
     file: FileId,
     rules: &[(&str, &str)],
 ) -> Result<Config, Vec<Finding>> {
-    let mut reader =
-        Reader { sources, rules, found: Findings::of(RULE, |_| Severity::Error, None) };
+    let mut reader = Reader {
+        sources,
+        rules,
+        found: Findings::of(RULE, |_| Severity::Error, None),
+        wildcards: 0,
+    };
     let mut config = Config::default();
     let documents = sources.documents(file, Dialect::Sigs);
     if let Some(error) = documents.error() {
@@ -230,6 +240,8 @@ struct Reader<'a> {
     sources: &'a Sources,
     rules: &'a [(&'a str, &'a str)],
     found: Findings,
+    /// The wildcards of all patterns so far.
+    wildcards: usize,
 }
 
 impl Reader<'_> {
@@ -239,13 +251,18 @@ impl Reader<'_> {
             match key {
                 "environments" => {
                     let names = self.entries(value, "a mapping from names to their settings");
-                    config.environments =
-                        names.into_iter().map(|it| self.environment(&it)).collect();
+                    let beyond = names.get(MOST_ENTRIES).map(|(_, at, _)| at);
+                    self.too_many(beyond, "environments", MOST_ENTRIES);
+                    let names = names.iter().take(MOST_ENTRIES);
+                    config.environments = names.map(|it| self.environment(it)).collect();
                 }
                 "rules" => config.rules = self.rules(value),
                 "overrides" => match value.as_list() {
                     Some(items) => {
-                        config.overrides = items.iter().map(|it| self.files(it)).collect();
+                        let beyond = items.get(MOST_ENTRIES).map(|it| &it.origin);
+                        self.too_many(beyond, "overrides", MOST_ENTRIES);
+                        let items = items.iter().take(MOST_ENTRIES);
+                        config.overrides = items.map(|it| self.files(it)).collect();
                     }
                     None if value.is_null() => {}
                     None => {
@@ -255,6 +272,13 @@ impl Reader<'_> {
                 "exclude" => config.exclude = self.globs(value),
                 _ => config.pedantic = self.boolean(value).unwrap_or_default(),
             }
+        }
+    }
+
+    /// Says that what is at `beyond` is too much, if anything is.
+    fn too_many(&mut self, beyond: Option<&Origin>, what: &str, most: usize) {
+        if let Some(at) = beyond {
+            self.found.at(at, "", format!("only the first {most} {what} are read"));
         }
     }
 
@@ -387,6 +411,14 @@ impl Reader<'_> {
         let items = value.as_list().unwrap_or(std::slice::from_ref(value));
         let mut globs = Vec::new();
         for item in items {
+            let wildcards = item.as_str().map_or(0, |it| it.matches(['*', '?', '[', '{']).count());
+            let before = self.wildcards;
+            self.wildcards = before.saturating_add(wildcards);
+            if self.wildcards > MOST_WILDCARDS {
+                let beyond = (before <= MOST_WILDCARDS).then_some(&item.origin);
+                self.too_many(beyond, "wildcards", MOST_WILDCARDS);
+                continue;
+            }
             match item.as_str().filter(|it| !it.is_empty()) {
                 Some(glob) if Glob::new(glob).is_err() => {
                     self.found.at(&item.origin, "", format!("`{glob}` is not a pattern"));

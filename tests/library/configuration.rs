@@ -234,6 +234,21 @@ fn what_is_wrong_is_said_where_it_is() {
 }
 
 #[test]
+fn a_configuration_without_end_is_not_read() {
+    let many = |count: usize, entry: &dyn Fn(usize) -> String| -> String {
+        (0..count).map(entry).collect::<Vec<_>>().join("\n")
+    };
+    let environments = |count| {
+        errors(&format!("environments:\n{}", many(count, &|it| format!("  e{it}: {{nodes: 1}}"))))
+    };
+    assert_snapshot!(environments(2_100), @"2002:3 only the first 2000 environments are read; -");
+    let overrides = many(2_100, &|it| format!("- {{files: f{it}, rules: {{}}}}"));
+    assert_snapshot!(errors(&format!("overrides:\n{overrides}")), @"2002:3 only the first 2000 overrides are read; -");
+    let patterns = many(400, &|it| format!("- '{}{it}'", "*a".repeat(50)));
+    assert_snapshot!(errors(&format!("exclude:\n{patterns}")), @"202:3 only the first 10000 wildcards are read; -");
+}
+
+#[test]
 fn a_rule_may_be_called_what_it_was_called() {
     let level = |rule: &str| Level { rule: rule.into(), severity: Some(Severity::Note) };
     assert_eq!(config("rules: {memory-too-low: note}").rules, [level("memory-limit-too-low")]);
