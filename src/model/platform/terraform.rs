@@ -48,13 +48,19 @@ struct Block {
 }
 
 impl Block {
-    /// A block; an add-on, and the configuration of machines, as often as it is repeated.
-    fn all(scope: &TerraformScope<'_>, file: FileId, block: &structure::Block) -> Vec<Self> {
+    /// A block; an add-on, and the configuration of machines, as often as it is repeated. One that is
+    /// repeated no time at all where no default counts, in `certain`, is none.
+    fn all(
+        [scope, certain]: [&TerraformScope<'_>; 2],
+        file: FileId,
+        block: &structure::Block,
+    ) -> Vec<Self> {
         let kind = label(block, 0).unwrap_or_default();
         let bodies = match kind {
+            _ if certain.makes_none(file, block) => Vec::new(),
             "aws_eks_addon" => scope.repeated(file, block),
             "talos_machine_configuration" => match scope.repeated(file, block) {
-                // Whoever runs Terraform may say otherwise.
+                // Whoever runs Terraform may say otherwise than the defaults.
                 none if none.is_empty() => vec![scope.block(file, block)],
                 bodies => bodies,
             },
@@ -94,11 +100,13 @@ fn blocks(sources: &Sources, dir: &str) -> Vec<Block> {
     let arguments = Arguments::new(module.variables(sources), true);
     let work = Work::default();
     let scope = TerraformScope::new(sources, &module, dir, &arguments, &work).as_written();
+    let given = Arguments::new(arguments.given.clone(), false);
+    let certain = TerraformScope::new(sources, &module, dir, &given, &work);
     // What is not HCL is reported by the resolver of what Terraform installs.
     let bodies = module.files.iter();
     let blocks = bodies.flat_map(|(file, body)| body.blocks().map(|it| (*file, it)));
     let blocks = blocks.filter(|(_, it)| is_of_clusters(it));
-    blocks.flat_map(|(file, block)| Block::all(&scope, file, block)).collect()
+    blocks.flat_map(|(file, block)| Block::all([&scope, &certain], file, block)).collect()
 }
 
 fn module(input: &Input<'_>, dir: &str, platform: &mut Platform) {
@@ -356,6 +364,39 @@ mod tests {
         assert_eq!(get("other").unknown().map(|it| &**it), Some("Terraform computes `var.other`"));
         assert_eq!(get("pool").items()[1].get("max").and_then(Node::as_int), Some(4));
         assert_eq!(get("tags.x").as_str(), Some("y"));
+    }
+
+    #[test]
+    fn what_is_certainly_not_made_is_no_block() {
+        let count = |repeats: &str, values: &str| {
+            let text = format!(
+                r#"
+                //- main.tf
+                variable "on" {{ default = false }}
+                variable "workers" {{ default = {{}} }}
+                data "talos_machine_configuration" "a" {{
+                  {repeats}
+                  machine_type = "worker"
+                }}
+                resource "aws_eks_cluster" "b" {{
+                  {repeats}
+                }}
+                //- terraform.tfvars
+                {values}
+                "#
+            );
+            blocks(&fixture(&text), "").len()
+        };
+        for none in ["count = 0", "for_each = {}", "for_each = toset([])", "count = 1 > 2 ? 1 : 0"]
+        {
+            assert_eq!(count(none, ""), 0, "{none}");
+        }
+        // Who runs Terraform may pass others than the defaults.
+        for perhaps in ["count = var.on ? 1 : 0", "for_each = var.workers", "count = 1", ""] {
+            assert_eq!(count(perhaps, ""), 2, "{perhaps}");
+        }
+        assert_eq!(count("for_each = var.workers", "workers = {}"), 0);
+        assert_eq!(count("count = var.on ? 1 : 0", "on = true"), 2);
     }
 
     #[test]

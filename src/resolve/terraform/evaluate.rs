@@ -192,6 +192,11 @@ impl TerraformScope<'_> {
         repeated.map(|(names, _)| self.with(names, |it| it.block(file, block))).collect()
     }
 
+    /// Whether `block` is certainly repeated no time at all: `count = 0`.
+    pub(crate) fn makes_none(&self, file: FileId, block: &Block) -> bool {
+        self.instances(file, &block.body).is_empty()
+    }
+
     /// The blocks that a dynamic one makes.
     fn dynamic(&self, file: FileId, block: &Block, name: &str) -> Vec<Node> {
         let Some(content) = block.body.get_blocks("content").next() else { return Vec::new() };
