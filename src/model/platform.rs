@@ -617,6 +617,42 @@ mod tests {
     }
 
     #[test]
+    fn the_kubelets_of_kops_have_what_their_group_says_last() {
+        let open = |spec: &str, groups: &[&str]| {
+            let head = "---\napiVersion: kops.k8s.io/v1alpha2\nkind: ";
+            let mut file =
+                format!("//- a.yaml\n{head}Cluster\nmetadata: {{name: a}}\nspec: {spec}\n");
+            for (index, group) in groups.iter().enumerate() {
+                let name = format!("{{name: g{index}, labels: {{kops.k8s.io/cluster: a}}}}");
+                file += &format!("{head}InstanceGroup\nmetadata: {name}\nspec: {group}\n");
+            }
+            let (_, clusters) = analyze(&fixture(&file), &Config::default());
+            let kubelets = clusters[0].kubelets.iter();
+            let open = kubelets.filter(|it| it.read_only_port.value() == Some(&10255));
+            open.map(|it| it.group.clone()).collect::<Vec<_>>().join(", ")
+        };
+        let all = "{kubelet: {readOnlyPort: 10255}}";
+        let closed = "kubelet: {readOnlyPort: 0}}";
+        let (node, master) =
+            (format!("{{role: Node, {closed}"), format!("{{role: Master, {closed}"));
+        assert_eq!(open(all, &[]), "all nodes");
+        assert_eq!(open(all, &[&node, &master]), "");
+        assert_eq!(open(all, &[&node, &node.replace("Node", "ControlPlane")]), "");
+        assert_eq!(open(all, &[&node, "{role: Node}", &master]), "nodes");
+        assert_eq!(open(all, &[&node]), "control plane");
+        assert_eq!(open(all, &[&node, "{role: Master}"]), "control plane");
+        assert_eq!(open(all, &[&node, &master, "{role: Bastion}"]), "");
+        assert_eq!(open(all, &["{role: Node, kubelet: {maxPods: 9}}"]), "all nodes");
+        let both = "{kubelet: {readOnlyPort: 10255}, controlPlaneKubelet: {readOnlyPort: 0}}";
+        assert_eq!(open(both, &[]), "nodes");
+        assert_eq!(open(both, &[&node]), "");
+        let masters = "{kubelet: {readOnlyPort: 0}, masterKubelet: {readOnlyPort: 10255}}";
+        assert_eq!(open(masters, &[&node]), "control plane");
+        assert_eq!(open(masters, &[&node, &master]), "");
+        assert_eq!(open("{}", &["{role: Node, kubelet: {readOnlyPort: 10255}}"]), "g0");
+    }
+
+    #[test]
     fn objects_of_a_running_cluster_are_of_what_lies_beside_them() {
         let on_openshift = |files: &str| {
             let (_, clusters) = analyze(&fixture(files), &Config::default());

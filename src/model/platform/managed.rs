@@ -1,6 +1,8 @@
 //! Platforms that sign the kubelets' certificates themselves, or approve the requests for them:
 //! clouds, kOps, Gardener, OpenShift, KubeOne, k0s. Each is known by its objects.
 
+use std::collections::BTreeMap;
+
 use semver::Version;
 
 use crate::{
@@ -15,10 +17,14 @@ use crate::{
 };
 
 pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
+    let groups = kops_groups(input);
     for document in &input.documents {
         let node = document.node;
         match (document.group(), document.kind()) {
-            ("kops.k8s.io", "Cluster") => kops(document, platform),
+            ("kops.k8s.io", "Cluster") => {
+                let groups = groups.get(document.node.object_name());
+                kops(document, groups.map_or(&[][..], Vec::as_slice), platform);
+            }
             ("kops.k8s.io", "InstanceGroup") => instance_group(document, platform),
             ("eksctl.io", "ClusterConfig") => eksctl(input, document, platform),
             ("core.gardener.cloud", "Shoot") if !input.is_applied => shoot(document, platform),
@@ -183,26 +189,14 @@ fn signs(spec: Option<&Node>) -> bool {
 }
 
 /// A kOps cluster, with the metrics-server that kOps deploys where it is asked to.
-fn kops(document: &InputDocument<'_>, platform: &mut Platform) {
+fn kops(document: &InputDocument<'_>, groups: &[KopsGroup], platform: &mut Platform) {
     let cluster = document.cluster("kops", document.node.object_name());
     let anchor = document.anchor();
     let kubelet = platform.signed(&cluster, "kOps cluster", &anchor);
     if !signs(document.node.get("spec")) {
         kubelet.signer = Signer::Unknown;
     }
-    // `KubeletConfigSpec` calls it as a KubeletConfiguration does.
-    let fields = [
-        ("kubelet", "all nodes"),
-        ("masterKubelet", "control plane"),
-        ("controlPlaneKubelet", "control plane"),
-    ];
-    for (field, group) in fields {
-        let Some(kubelet) = document.node.get("spec").and_then(|it| it.get(field)) else {
-            continue;
-        };
-        let settings = Settings::from_layers(vec![kubelet.clone()]);
-        opens(&cluster, "kOps cluster", group, &anchor, &settings, platform);
-    }
+    cluster_kubelets(document, groups, &cluster, platform);
     let Some(settings) = document.node.at("spec.metricsServer") else { return };
     let enabled = settings.get("enabled");
     if enabled.and_then(Node::as_bool) != Some(true) {
@@ -221,20 +215,88 @@ fn kops(document: &InputDocument<'_>, platform: &mut Platform) {
     server.facts.api_service_insecure_skip_tls_verify = insecure;
 }
 
+/// What an `InstanceGroup` says of the settings of its cluster's kubelets.
+struct KopsGroup {
+    is_control_plane: bool,
+    /// Whether it sets the read-only port itself, or may.
+    sets_port: bool,
+}
+
+/// The groups of each kOps cluster, by its name.
+fn kops_groups<'a>(input: &Input<'a>) -> BTreeMap<&'a str, Vec<KopsGroup>> {
+    let mut groups: BTreeMap<&str, Vec<KopsGroup>> = BTreeMap::new();
+    for document in input.kind("kops.k8s.io", "InstanceGroup") {
+        let node = document.node;
+        let role = node.str_at("spec.role");
+        let Some(cluster) = kops_cluster(node).filter(|_| role != Some("Bastion")) else {
+            continue;
+        };
+        let port = node.at("spec.kubelet").map(read_only_port);
+        groups.entry(cluster).or_default().push(KopsGroup {
+            is_control_plane: matches!(role, Some("ControlPlane" | "Master")),
+            sets_port: port.is_some_and(|it| !it.is_absent()),
+        });
+    }
+    groups
+}
+
+/// The name of the cluster that an `InstanceGroup` is of.
+fn kops_cluster(group: &Node) -> Option<&str> {
+    group.at("metadata.labels")?.get("kops.k8s.io/cluster")?.as_str()
+}
+
+/// The read-only port of a `KubeletConfigSpec`, which calls it as a KubeletConfiguration does.
+fn read_only_port(kubelet: &Node) -> Fact<i128> {
+    Settings::from_layers(vec![kubelet.clone()]).facts().read_only_port
+}
+
+/// What a kOps cluster says of its kubelets, as far as one has it: a group's own counts last, and
+/// before it that for control planes (`JSONMergeStruct` in `upup/pkg/fi/cloudup` and in
+/// `pkg/nodelabels` of kubernetes/kops). Where no group of a role is known, there is one.
+fn cluster_kubelets(
+    document: &InputDocument<'_>,
+    groups: &[KopsGroup],
+    cluster: &ClusterId,
+    platform: &mut Platform,
+) {
+    let get = |field| document.node.get("spec").and_then(|it| it.get(field));
+    let has_it = |is_control_plane: bool| {
+        let mut groups = groups.iter().filter(|it| it.is_control_plane == is_control_plane);
+        let first = groups.next();
+        first.into_iter().chain(groups).any(|it| !it.sets_port) || first.is_none()
+    };
+    let (nodes, mut control_plane) = (has_it(false), has_it(true));
+    let anchor = document.anchor();
+    for field in ["controlPlaneKubelet", "masterKubelet"] {
+        let Some(kubelet) = get(field).filter(|_| control_plane) else { continue };
+        let settings = Settings::from_layers(vec![kubelet.clone()]);
+        opens(cluster, "kOps cluster", "control plane", &anchor, &settings, platform);
+        control_plane = read_only_port(kubelet).is_absent();
+    }
+    let group = match (nodes, control_plane) {
+        (true, true) => "all nodes",
+        (true, false) => "nodes",
+        (false, true) => "control plane",
+        (false, false) => return,
+    };
+    if let Some(kubelet) = get("kubelet") {
+        let settings = Settings::from_layers(vec![kubelet.clone()]);
+        opens(cluster, "kOps cluster", group, &anchor, &settings, platform);
+    }
+}
+
 fn instance_group(document: &InputDocument<'_>, platform: &mut Platform) {
     let Some(spec) = document.node.get("spec") else { return };
     if spec.str_at("role") == Some("Bastion") {
         return;
     }
-    let labels = document.node.at("metadata.labels");
-    let cluster = labels.and_then(|it| it.get("kops.k8s.io/cluster")).and_then(Node::as_str);
     let anchor = document.anchor();
     let size = nodes::between(spec.get("minSize"), spec.get("maxSize"));
     let size = match spec.str_at("manager") {
         Some("Karpenter") => nodes::unbounded(&anchor),
         _ => size.unwrap_or_else(|| Fact::Unknown("its size is not set".into(), Some(anchor))),
     };
-    let cluster = document.cluster("kops", cluster.unwrap_or_default());
+    let cluster = document.cluster("kops", kops_cluster(document.node).unwrap_or_default());
     platform.pool(&cluster, size);
     if let Some(kubelet) = spec.get("kubelet") {
         let settings = Settings::from_layers(vec![kubelet.clone()]);
