@@ -113,7 +113,7 @@ pub(crate) fn resolve_for(
         environments.retain(|it| names.contains(&*it.name));
     } else {
         reached.extend(more.files);
-        let reached = &mut reached;
+        let (reached, built) = (&mut reached, &more.dirs);
         attach::charts_of_applications(
             context,
             &layout,
@@ -122,7 +122,7 @@ pub(crate) fn resolve_for(
             &unread,
             &mut environments,
         );
-        attach::loose(context, &layout, &installers, reached, &unread, &mut environments);
+        attach::loose(context, &layout, &installers, reached, built, &unread, &mut environments);
     }
     selected::apart(context, &mut environments);
     selected::elsewhere(context, &mut environments);
@@ -636,6 +636,60 @@ DEPLOYMENT
         clusters/stages/dev kustomization clusters/stages/dev/services/kustomization.yaml
         clusters/stages/prod kustomization clusters/stages/prod/services/kustomization.yaml
         ");
+    }
+
+    #[test]
+    fn a_chart_beside_a_kustomization_is_an_environment_unless_that_is_made_of_it() {
+        let chart = "
+            //- ms/Chart.yaml
+            {apiVersion: v2, name: ms, version: 1.0.0, dependencies: [
+              {name: metrics-server, version: 3.12.2, repository: 'https://kubernetes-sigs.github.io/metrics-server/'}]}
+            //- ms/values.yaml
+            metrics-server: {replicas: 1}
+            //- ms/ns.yaml
+            {apiVersion: v1, kind: Namespace, metadata: {name: metrics-server}}
+            //- ms/made.yaml
+            DEPLOYMENT
+            //- ms/generator.yaml
+            {apiVersion: builtin, kind: HelmChartInflationGenerator, metadata: {name: x}, name: metrics-server}
+            //- ms/plugin.yaml
+            {apiVersion: acme.org/v1, kind: Other, metadata: {name: x}}
+            //- other/kustomization.yaml
+            resources: [../ms]
+            //- ms/kustomization.yaml
+            KUSTOMIZATION
+            ";
+        let argo = "
+            //- apps/app.yaml
+            apiVersion: argoproj.io/v1alpha1
+            kind: Application
+            metadata: {name: ms, namespace: argocd}
+            spec:
+              destination: {name: prod, namespace: kube-system}
+              source: {repoURL: 'https://github.com/acme/platform.git', path: ms}
+            ";
+        let in_kustomization =
+            format!("{argo}//- apps/kustomization.yaml\n            resources: [app.yaml]\n");
+        let inflated = "[{name: metrics-server, version: 3.12.2}]";
+        for (kustomization, more, is_one) in [
+            ("resources: [ns.yaml]", "", true),
+            ("{resources: [ns.yaml], helmCharts: []}", "", true),
+            ("{resources: [ns.yaml], generators: [plugin.yaml]}", "", true),
+            ("{resources: [ns.yaml], namePrefix: metrics-server-}", "", true),
+            ("resources: [ns.yaml]", argo, false),
+            ("resources: [ns.yaml]", &in_kustomization, false),
+            (&format!("helmCharts: {inflated}"), "", false),
+            (&format!("helmChartInflationGenerator: {inflated}"), "", false),
+            ("generators: [generator.yaml]", "", false),
+            ("resources: [ns.yaml, made.yaml]", "", false),
+            // A post-renderer of Helm has its input written there.
+            ("resources: [ns.yaml, all.yaml]", "", false),
+        ] {
+            let files =
+                chart.replace("KUSTOMIZATION", kustomization) + more.trim_start_matches('\n');
+            let found = environments(&files);
+            assert_eq!(found.contains("values-file ms/"), is_one, "{kustomization}: {found}");
+        }
     }
 
     #[test]

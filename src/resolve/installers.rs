@@ -168,6 +168,7 @@ impl<'a> Installers<'a> {
             unread.extend(found.unread);
             found.environments.into_iter().for_each(|part| join(&mut environments, part));
         }
+        reached.dirs.extend(self.found.reached.dirs.iter().chain(built.iter().flatten()).cloned());
         for part in others {
             join(&mut environments, part);
         }

@@ -68,6 +68,8 @@ pub(crate) struct Layout<'a> {
 struct KustomizationFile {
     file: FileId,
     component: bool,
+    /// Whether it is made of any chart, wherever that is.
+    inflates: bool,
     references: Vec<String>,
     /// The charts inside the repository that it installs.
     charts: Vec<String>,
@@ -156,6 +158,8 @@ impl<'a> Layout<'a> {
             None => self.guessed_references(file, dir),
         };
         let component = root.and_then(|root| root.str_at("kind")) == Some("Component");
+        // One that is no YAML may.
+        let inflates = root.is_none_or(|root| self.inflates(dir, root));
         let charts = root.into_iter().flat_map(|root| {
             let home = root.str_at("helmGlobals.chartHome");
             let names = root.items_at("helmCharts").iter().filter_map(|it| it.str_at("name"));
@@ -164,32 +168,57 @@ impl<'a> Layout<'a> {
             })
         });
         let charts = charts.filter(|it| sources.is_chart(it)).collect();
-        Some(KustomizationFile { file, component, references, charts })
+        Some(KustomizationFile { file, component, inflates, references, charts })
     }
 
     /// What the charts read that the generators of a kustomization in `dir` inflate.
     fn paths_of_generators(&self, dir: &str, root: &Node) -> Vec<String> {
+        let mut paths = Vec::new();
+        self.chart_generators(dir, root, |it| {
+            paths.extend(
+                kustomization::chart_paths(it).into_iter().filter_map(|it| source::join(dir, it)),
+            );
+        });
+        paths
+    }
+
+    /// Whether the kustomization `root` in `dir` has Helm inflate charts, or Helm has it change one.
+    fn inflates(&self, dir: &str, root: &Node) -> bool {
+        let mut inflates = ["helmCharts", "helmChartInflationGenerator"]
+            .iter()
+            .filter_map(|it| root.get(it))
+            .any(|it| it.as_list().is_none_or(|it| !it.is_empty()));
+        self.chart_generators(dir, root, |_| inflates = true);
+        inflates || self.renders_what_is_printed(dir, root)
+    }
+
+    /// Whether a file of the kustomization `root` in `dir` is not there yet: a post-renderer of Helm puts
+    /// what the chart prints there (<https://helm.sh/docs/topics/advanced/#post-rendering>).
+    fn renders_what_is_printed(&self, dir: &str, root: &Node) -> bool {
+        let files = root.items_at("resources").iter().filter_map(Node::as_str);
+        let files = files.filter(|it| is_yaml(it) && !it.contains("://"));
+        let mut paths = files.filter_map(|it| source::join(dir, it));
+        paths.any(|it| self.sources.find(&it).is_none() && !self.sources.is_dir(&it))
+    }
+
+    /// Shows `see` what configures the generators of a kustomization in `dir` that inflate charts.
+    fn chart_generators(&self, dir: &str, root: &Node, mut see: impl FnMut(&Node)) {
         const INFLATES: &str = "HelmChartInflationGenerator";
-        let of = |configs: &mut dyn Iterator<Item = &Node>| -> Vec<String> {
-            configs
-                .filter(|it| it.str_at("kind") == Some(INFLATES))
-                .flat_map(kustomization::chart_paths)
-                .filter_map(|it| source::join(dir, it))
-                .collect()
+        let mut of = |configs: &mut dyn Iterator<Item = &Node>| {
+            configs.filter(|it| it.str_at("kind") == Some(INFLATES)).for_each(&mut see);
         };
-        let paths = root.items_at("generators").iter().flat_map(|entry| {
+        for entry in root.items_at("generators") {
             let text = entry.as_str().unwrap_or_default();
             let file = source::join(dir, text).and_then(|it| self.sources.find(&it));
             match file {
                 Some(file) => of(&mut self.sources.outline(file).roots()),
                 // It may stand there itself.
                 None if text.contains(INFLATES) => {
-                    of(&mut parse::embedded(self.sources, entry, Dialect::Sigs).roots())
+                    of(&mut parse::embedded(self.sources, entry, Dialect::Sigs).roots());
                 }
-                None => Vec::new(),
+                None => {}
             }
-        });
-        paths.collect()
+        }
     }
 
     /// Adds the first kustomization of a directory.
@@ -346,6 +375,11 @@ impl<'a> Layout<'a> {
     /// Whether `dir` has a kustomization file.
     pub(crate) fn has_kustomization(&self, dir: &str) -> bool {
         self.kustomizations.contains_key(dir)
+    }
+
+    /// Whether the kustomization of `dir` has Helm inflate charts, or Helm has it change one.
+    pub(crate) fn inflates_charts(&self, dir: &str) -> bool {
+        self.kustomizations.get(dir).is_some_and(|it| it.inflates)
     }
 
     /// The kustomization file of `dir`.

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::loose::{Groups, Loose, sets};
+use super::{
+    built,
+    loose::{Groups, Loose, sets},
+};
 use crate::{
     config::{Config, Globs},
-    data::{
-        kinds::{AUTOSCALERS, WORKLOADS},
-        subject::{METRICS_API, is_server_named_in},
-    },
+    data::kinds::AUTOSCALERS,
     problem::ProblemKind,
     resolve::{
         bounds::Held,
         context::Context,
-        environment::{EntryKind, Environment, Object, UNNAMED},
+        environment::{EntryKind, Environment, UNNAMED},
         helm,
         install::{self, Called, Reached},
         installers::{self, Installers},
@@ -36,14 +36,15 @@ pub(super) fn loose(
     layout: &Layout<'_>,
     installers: &Installers<'_>,
     reached: &BTreeSet<FileId>,
+    built: &BTreeSet<String>,
     unread: &[Origin],
     environments: &mut Vec<Environment>,
 ) {
     let sources = context.sources;
     let LooseFiles { mut charts, scaling, values, mut others, .. } =
         loose_files(context, layout, reached);
-    // Where a kustomization inflates a chart, the file of the chart beside it is for who updates it.
-    charts.retain(|it| !layout.has_kustomization(it));
+    let inside = built::inside(sources, layout, built, environments);
+    charts.retain(|it| !layout.has_kustomization(it) || !inside(it));
     let scaled = scaled(layout, sources, reached, &mut others);
     let mut manifests = Groups::new();
     let mut definitions = Vec::new();
@@ -587,10 +588,6 @@ impl Place {
         let dir = root.or(file.map(|file| source::parent(&sources[file].path)));
         let dir = dir.unwrap_or_default();
         let kind = environment.entry.kind;
-        let is_it = |object: &Object| {
-            (WORKLOADS.contains(&object.kind()) || object.kind() == "APIService")
-                && (is_server_named_in(object.name()) || object.name() == METRICS_API)
-        };
         // What lies in a directory that Flux builds, and is not reached from there, starts no cluster:
         // it is parked.
         let is_built_elsewhere = |it: &str| {
@@ -605,7 +602,7 @@ impl Place {
             || kind == EntryKind::Flux && !is_parked()
             || environment.problems.iter().any(|it| it.kind != ProblemKind::Unresolved)
             || environment.releases.iter().any(|it| it.family.is_some())
-            || environment.objects.iter().any(is_it);
+            || environment.objects.iter().any(built::is_of_server);
         let built = kind != EntryKind::Manifests;
         let objects = environment.objects.iter().filter_map(|it| it.node.origin.written_at());
         let mut tops: BTreeSet<String> = objects

@@ -1,10 +1,20 @@
 //! What Flux builds where that is not what is written: the path of a Kustomization may be patched, or
-//! substituted.
+//! substituted. And charts that a kustomization builds, or is built instead of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Root, Start};
-use crate::resolve::layout::{self, Closure, Layout};
+use crate::{
+    data::{
+        kinds::WORKLOADS,
+        subject::{METRICS_API, is_server_named_in},
+    },
+    resolve::{
+        environment::{Environment, Object},
+        layout::{self, Closure, Layout},
+    },
+    source::{self, Sources},
+};
 
 /// What is reached from those of the directories `dirs`, which were built for `start`, that nothing
 /// written leads to.
@@ -54,4 +64,34 @@ pub(super) fn by_others(starts: &[Start<'_>], beyond: &[&Closure]) -> BTreeSet<u
     let next: Vec<BTreeSet<usize>> = next.collect();
     let first: BTreeSet<usize> = layout::starts(&BTreeSet::new(), &next).into_iter().collect();
     (0..starts.len()).filter(|index| !first.contains(index)).collect()
+}
+
+/// Whether the kustomization in a directory is what the chart there comes to, so that the chart is
+/// nothing for itself: it inflates charts, holds one's objects, or something installs it, and who
+/// finds both takes the kustomization (`util/app/discovery/discovery.go` of Argo CD). Then the file
+/// of the chart is for who updates it. Any other may hold what the chart lacks, such as its namespace.
+pub(super) fn inside<'a>(
+    sources: &'a Sources,
+    layout: &'a Layout<'_>,
+    built: &'a BTreeSet<String>,
+    environments: &[Environment],
+) -> impl Fn(&str) -> bool + use<'a> {
+    let mut holding = BTreeSet::new();
+    for environment in environments {
+        let objects = environment.objects.iter().filter(|it| is_of_server(it));
+        let objects: Vec<_> = objects.map(|it| &it.node.origin).collect();
+        // What is written elsewhere is held where it is built.
+        if !objects.is_empty() || environment.releases.iter().any(|it| it.family.is_some()) {
+            let places = objects.into_iter().chain([&environment.entry.origin]);
+            let files = places.filter_map(|it| Some(it.written_at()?.file));
+            holding.extend(files.map(|it| source::parent(&sources[it].path)));
+        }
+    }
+    move |dir| layout.inflates_charts(dir) || built.contains(dir) || holding.contains(dir)
+}
+
+/// Whether `object` is one of those that a metrics-server consists of, as far as its name says.
+pub(super) fn is_of_server(object: &Object) -> bool {
+    (WORKLOADS.contains(&object.kind()) || object.kind() == "APIService")
+        && (is_server_named_in(object.name()) || object.name() == METRICS_API)
 }
