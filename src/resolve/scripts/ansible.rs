@@ -3,7 +3,11 @@
 //!
 //! Variables are known that one place defines: the defaults of the role, `group_vars`, the play.
 
-use std::{cell::Cell, collections::BTreeMap, sync::LazyLock};
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use regex::Regex;
 
@@ -12,7 +16,7 @@ use super::{
     build::Doing,
     carriers,
     kubectl::ObjectPatch,
-    values::{ShellArgument, ShellVariables},
+    values::{SetVariables, ShellArgument, ShellVariables},
 };
 use crate::{
     ascii, parse,
@@ -47,19 +51,66 @@ const MAX_WORK: usize = 50_000;
 const MAX_ITEMS: usize = 50;
 
 /// What variables hold, by name: `None` where several places say something else.
+type Variables = BTreeMap<String, Option<Node>>;
+
+/// The variables of the tasks in a file.
 #[derive(Debug, Default, Clone)]
-pub(super) struct AnsibleVariables(BTreeMap<String, Option<Node>>, Cell<usize>);
+pub(super) struct AnsibleVariables {
+    /// What the role, the play and the tasks set, and the inventory not, or otherwise.
+    own: Variables,
+    inventory: Arc<Inventory>,
+    /// What counts where nothing else is set.
+    defaults: Variables,
+    work: Cell<usize>,
+}
 
 /// What inventories say: `group_vars` and `host_vars` wherever they lie.
-struct Inventory(BTreeMap<String, Option<Node>>);
+#[derive(Debug, Default)]
+struct Inventory {
+    variables: Variables,
+    /// The same for commands.
+    shell: Arc<SetVariables>,
+}
 
 impl Inventory {
     fn of(sources: &Sources) -> Self {
-        let mut variables = AnsibleVariables::default();
+        let mut variables = Variables::new();
         let files =
             sources.iter().filter(|(_, it)| layout::is_yaml(&it.path) && is_inventory(&it.path));
-        files.for_each(|(file, _)| variables.read(sources, file));
-        Self(variables.0)
+        for (name, value) in files.flat_map(|(file, _)| read(sources, file)) {
+            add(&mut variables, name, value);
+        }
+        let mut shell = ShellVariables::default();
+        for (name, it) in &variables {
+            set(&mut shell, name, it.as_ref());
+        }
+        Self { variables, shell: Arc::new(shell.into_set()) }
+    }
+}
+
+/// What the file `from` defines.
+fn read(sources: &Sources, from: FileId) -> impl Iterator<Item = (&str, &Node)> {
+    let roots = sources.documents(from, Dialect::Sigs).roots();
+    roots.flat_map(Node::entries).map(|(name, entry)| (name, &entry.value))
+}
+
+fn add(variables: &mut Variables, name: &str, value: &Node) {
+    match variables.get_mut(name) {
+        None => drop(variables.insert(name.to_owned(), Some(value.clone()))),
+        Some(known) if is_same(known.as_ref(), value) => {}
+        Some(known) => *known = None,
+    }
+}
+
+fn is_same(known: Option<&Node>, value: &Node) -> bool {
+    known.is_some_and(|it| it.to_json() == value.to_json())
+}
+
+/// Sets a variable for commands, for which it has to be text.
+fn set(variables: &mut ShellVariables, name: &str, value: Option<&Node>) {
+    match value {
+        Some(value) => carriers::set(value, name, variables),
+        None => variables.set(name, None),
     }
 }
 
@@ -122,7 +173,7 @@ pub(super) fn run<'a>(
     let mut known = known.clone();
     let at = Origin::at(Via::Written, None);
     let chosen = chosen.iter().map(|(name, it)| (name.clone(), Some(Node::new(&**it, at.clone()))));
-    known.0.extend(chosen);
+    known.own.extend(chosen);
     let own = source::parent(&context.sources[file].path);
     let role = source::parent(own);
     let places = [format!("{role}/files"), format!("{role}/templates"), role.to_owned()];
@@ -139,51 +190,50 @@ impl AnsibleVariables {
     /// The variables of the tasks in `file`.
     pub(super) fn of(sources: &Sources, file: FileId) -> Self {
         let role = source::parent(source::parent(&sources[file].path));
-        let mut defaults = Self::default();
-        let mut others = Self(sources.keep(Inventory::of).0.clone(), Cell::default());
-        for (name, into) in [("defaults", &mut defaults), ("vars", &mut others)] {
-            let is_its = |it: &str| layout::is_yaml(it) && !is_inventory(it);
+        let inventory = sources.keep(Inventory::of);
+        let mut variables = Self { inventory, ..Self::default() };
+        let of_role = |name: &str| {
             let files = sources.below(&(source::inside(role) + name));
-            let files = files.filter(|it| is_its(&sources[*it].path));
-            files.for_each(|it| into.read(sources, it));
-        }
+            let is_its = |it: &str| layout::is_yaml(it) && !is_inventory(it);
+            let files: Vec<_> = files.filter(|it| is_its(&sources[*it].path)).collect();
+            files.into_iter().flat_map(|it| read(sources, it))
+        };
+        of_role("defaults").for_each(|(name, it)| add(&mut variables.defaults, name, it));
+        of_role("vars").for_each(|(name, it)| variables.add(name, it));
         for node in tasks(sources, file).iter().flat_map(Node::walk) {
             for key in ["vars", "set_fact", "ansible.builtin.set_fact"] {
                 let entries = node.get(key).into_iter().flat_map(Node::entries);
-                entries.for_each(|(name, entry)| others.add(name, &entry.value));
+                entries.for_each(|(name, entry)| variables.add(name, &entry.value));
             }
             if let Some(name) = node.str_at("register") {
-                others.0.insert(name.to_owned(), None);
+                variables.own.insert(name.to_owned(), None);
             }
         }
-        defaults.0.extend(others.0);
-        Self(defaults.0, Cell::default())
+        variables
     }
 
-    /// Adds what the file `from` defines.
-    fn read(&mut self, sources: &Sources, from: FileId) {
-        for root in sources.documents(from, Dialect::Sigs).roots() {
-            root.entries().for_each(|(name, entry)| self.add(name, &entry.value));
-        }
-    }
-
+    /// Adds what a place beside the inventory sets.
     fn add(&mut self, name: &str, value: &Node) {
-        match self.0.get_mut(name) {
-            None => drop(self.0.insert(name.to_owned(), Some(value.clone()))),
-            Some(known) if known.as_ref().is_some_and(|it| it.to_json() == value.to_json()) => {}
-            Some(known) => *known = None,
+        match self.inventory.variables.get(name).filter(|_| !self.own.contains_key(name)) {
+            None => add(&mut self.own, name, value),
+            Some(known) if is_same(known.as_ref(), value) => {}
+            Some(_) => drop(self.own.insert(name.to_owned(), None)),
         }
+    }
+
+    fn get(&self, name: &str) -> Option<&Node> {
+        let set = self.own.get(name).or_else(|| self.inventory.variables.get(name));
+        set.or_else(|| self.defaults.get(name))?.as_ref()
     }
 
     /// Those that are text, for commands.
     pub(super) fn of_shell(&self) -> ShellVariables {
-        let mut variables = ShellVariables::default();
-        for (name, value) in &self.0 {
-            match value {
-                Some(value) => carriers::set(value, name, &mut variables),
-                None => variables.set(name, None),
-            }
-        }
+        let mut variables = ShellVariables::inside(Arc::clone(&self.inventory.shell));
+        let is_set =
+            |it: &str| self.own.contains_key(it) || self.inventory.variables.contains_key(it);
+        let defaults = self.defaults.iter().filter(|(name, _)| !is_set(name));
+        let all = self.own.iter().chain(defaults);
+        all.for_each(|(name, it)| set(&mut variables, name, it.as_ref()));
         variables
     }
 
@@ -195,8 +245,8 @@ impl AnsibleVariables {
                 return None;
             }
             let why = || format!("`{text}` is filled in when Ansible runs").into();
-            self.1.set(self.1.get() + 1);
-            if text.contains("{%") || depth > MAX_DEPTH || self.1.get() > MAX_WORK {
+            self.work.set(self.work.get() + 1);
+            if text.contains("{%") || depth > MAX_DEPTH || self.work.get() > MAX_WORK {
                 return Some(Node::new(Kind::Unknown(why()), node.origin.clone()));
             }
             let ranges = template::between(text, "{{", "}}");
@@ -237,7 +287,7 @@ impl AnsibleVariables {
         if !path.chars().all(is_name) || !(passes || filter.starts_with("default(")) {
             return None;
         }
-        let value = self.0.get(name)?.as_ref()?;
+        let value = self.get(name)?;
         let value = rest.map_or(Some(value), |rest| value.at(rest))?;
         Some(self.fill(value, depth + 1))
     }
@@ -284,7 +334,7 @@ impl Session<'_> {
                 Some(items) => {
                     for item in items.iter().take(MAX_ITEMS) {
                         let mut known = known.clone();
-                        known.0.insert("item".to_owned(), Some(item.clone()));
+                        known.own.insert("item".to_owned(), Some(item.clone()));
                         self.task(task, &known);
                     }
                 }
@@ -483,8 +533,8 @@ impl Session<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::starts_with_key;
-    use crate::resolve::scripts::tests::findings;
+    use super::*;
+    use crate::{resolve::scripts::tests::findings, tests::fixture};
 
     #[test]
     fn a_list_starts_with_no_name() {
@@ -524,6 +574,31 @@ mod tests {
         assert_eq!(findings(&all), [format!("{small} group_vars/all.yml:1")]);
         let two = format!("{all}//- group_vars/x.yml\nresolution: 20s\n");
         assert!(findings(&two).iter().all(|it| !it.starts_with(small)));
+    }
+
+    #[test]
+    fn an_inventory_is_shared_and_beats_defaults_alone() {
+        let sources = fixture(
+            "
+            //- group_vars/all/v.yml
+            {a: 1, b: 1, c: 1}
+            //- roles/r/defaults/main.yml
+            {a: 2, d: 2}
+            //- roles/r/tasks/main.yml
+            - {name: x, set_fact: {b: 2, c: 1}}
+            //- roles/s/tasks/main.yml
+            - {name: x}
+            ",
+        );
+        let of = |path| AnsibleVariables::of(&sources, sources.find(path).unwrap());
+        let (r, s) = (of("roles/r/tasks/main.yml"), of("roles/s/tasks/main.yml"));
+        let text = |it: &AnsibleVariables, name| it.get(name).and_then(Node::as_int);
+        let all = |it| ["a", "b", "c", "d"].map(|name| text(it, name));
+        assert_eq!(all(&r), [Some(1), None, Some(1), Some(2)]);
+        assert_eq!(all(&s), [Some(1), Some(1), Some(1), None]);
+        assert!(Arc::ptr_eq(&r.inventory, &s.inventory));
+        // What many roles do not set takes none of them anything.
+        assert!(s.own.is_empty() && s.of_shell().into_set().is_empty());
     }
 
     #[test]

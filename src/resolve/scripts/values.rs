@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
     ops::Range,
+    sync::Arc,
 };
 
 use crate::{
@@ -44,10 +45,15 @@ pub(super) const HOLE: char = '\u{4}';
 /// What assigns the words behind it.
 pub(super) const DECLARE: [&str; 6] = ["export", "local", "readonly", "declare", "typeset", "env"];
 
-/// What is set in a file, by name: `None` what is set more than once.
+/// What is set, by name: `None` what is set more than once.
+pub(super) type SetVariables = BTreeMap<String, Option<(Node, Word)>>;
+
+/// What is set in a file.
 #[derive(Debug, Default)]
 pub(super) struct ShellVariables {
-    set: BTreeMap<String, Option<(Node, Word)>>,
+    set: SetVariables,
+    /// What is set around it, for what it does not set.
+    around: Arc<SetVariables>,
     /// Those that callers may set to something else.
     defaults: BTreeSet<String>,
     /// Whether not all that sets them was read.
@@ -56,6 +62,20 @@ pub(super) struct ShellVariables {
 }
 
 impl ShellVariables {
+    /// Where nothing is set but what is `around`.
+    pub(super) fn inside(around: Arc<SetVariables>) -> Self {
+        Self { around, ..Self::default() }
+    }
+
+    /// What is set here alone.
+    pub(super) fn into_set(self) -> SetVariables {
+        self.set
+    }
+
+    fn get(&self, name: &str) -> Option<&Option<(Node, Word)>> {
+        self.set.get(name).or_else(|| self.around.get(name).filter(|_| !self.is_lost))
+    }
+
     /// Notes that what `name` is set to is only what it is by default.
     pub(super) fn note_default(&mut self, name: &str) {
         self.defaults.insert(name.to_owned());
@@ -265,7 +285,7 @@ impl ShellScope<'_> {
             }
             _ => return found.push(self.join(code, word, depth)),
         };
-        let known = self.variables.set.get(name).filter(|_| depth < MAX_DEPTH);
+        let known = self.variables.get(name).filter(|_| depth < MAX_DEPTH);
         let start = found.len();
         let via = self.place(code, word);
         let filled = self.frame.get(name).filter(|it| default.is_none() || !it.head.is_empty());
@@ -369,7 +389,7 @@ impl ShellScope<'_> {
         if let WordPiece::Computed(command) = piece {
             return computed(command).map_or_else(|| FilledPiece::hole(name), FilledPiece::plain);
         }
-        let known = self.variables.set.get(name).filter(|_| depth < MAX_DEPTH);
+        let known = self.variables.get(name).filter(|_| depth < MAX_DEPTH);
         match (known, default) {
             (Some(Some((code, word))), _) => {
                 let ShellArgument { text, head, shape, origin, .. } =
