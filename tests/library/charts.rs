@@ -252,7 +252,6 @@ fn what_a_release_may_depend_on_is_told() {
     assert_snapshot!(chart("{there: text}"));
 }
 
-/// Helm 4.3.1 and 3 look for names only, and at what is switched off too.
 /// Helm puts the values of the chart itself below its name.
 #[test]
 fn the_values_of_a_dependency_that_is_elsewhere_are_not_known() {
@@ -280,6 +279,7 @@ fn the_values_of_a_dependency_that_is_elsewhere_are_not_known() {
     assert!(unknown.clone().count() == 2 && !told.contains("nil has no field"), "{told}");
 }
 
+/// Helm 4.3.1 and 3 look for names only, and at what is switched off too.
 #[test]
 fn what_is_not_in_charts_is_refused_until_it_is_built() {
     let sources = super::fixture(

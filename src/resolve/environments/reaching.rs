@@ -53,7 +53,7 @@ fn is_plain(layout: &Layout<'_>, sources: &Sources, file: FileId) -> bool {
     let path = &sources[file].path;
     if !matches!(sources[file].relevance, Relevance::None | Relevance::Plumbing)
         || layout.charts_of(file).next().is_some()
-        || layout.argo.iter().any(|(it, _)| *it == file)
+        || layout.argo.binary_search_by_key(&file, |(it, _)| *it).is_ok()
         || !layout::is_yaml(path)
         || source::rendered(path) != path
         || layout::chart_around(sources, path).is_some()
