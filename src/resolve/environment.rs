@@ -84,8 +84,17 @@ pub(crate) struct Unit {
     pub after: Vec<String>,
     /// Whether it is a release of a chart, which is rendered where it is installed.
     pub release: bool,
-    /// What the cluster is called that it is deployed to, when that is not the environment's.
-    pub cluster: Option<String>,
+    /// The cluster that it is deployed to, when that is not the environment's.
+    pub cluster: Option<RemoteCluster>,
+}
+
+/// A cluster that is not the environment's, as that refers to it which is deployed there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RemoteCluster {
+    /// What it is called, which others may be too.
+    pub name: String,
+    /// What tells it from others.
+    pub id: String,
 }
 
 /// What an environment starts from.
@@ -227,6 +236,28 @@ impl Unit {
         };
         let after = node.items_at("spec.dependsOn").iter().filter_map(named).collect();
         Self { after, ..Self::of(kind, own, node.object_name()) }
+    }
+}
+
+impl RemoteCluster {
+    /// The one that is called `name` wherever it is named.
+    pub(crate) fn called(name: &str) -> Self {
+        Self { name: name.to_owned(), id: name.to_owned() }
+    }
+
+    /// The one that `key` of an object says, or the usual key when it is empty.
+    pub(crate) fn of(kind: &str, namespace: &str, name: &str, key: &str) -> Self {
+        let namespace = if namespace.is_empty() { "default" } else { namespace };
+        let id = format!("{kind} {namespace}/{name} {key}");
+        Self { name: name.to_owned(), id: id.trim_end().to_owned() }
+    }
+
+    /// This one as something names it that runs in `other` itself.
+    pub(crate) fn within(self, other: Option<&Self>) -> Self {
+        match other {
+            Some(other) => Self { id: format!("{}: {}", other.id, self.id), ..self },
+            None => self,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Flux: Kustomization trees, `postBuild` substitution, HelmReleases.
 
 mod artifact;
+mod cluster;
 mod controller;
 mod dependency;
 mod edits;

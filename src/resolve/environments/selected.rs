@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    problem::UnitId,
+    problem::{Problem, UnitId},
     resolve::{
         context::{Context, Purpose},
-        environment::{EntryKind, Environment, Object, Unit},
+        environment::{EntryKind, EntryPoint, Environment, Object, Release, RemoteCluster, Unit},
         names::settings_for,
     },
     tree::{Node, Origin},
@@ -19,25 +19,27 @@ use crate::{
 pub(super) fn apart(context: &Context<'_>, environments: &mut Vec<Environment>) {
     let mut found = Vec::new();
     for environment in environments.iter_mut() {
-        let addons: Vec<Object> =
-            environment.objects.iter().filter(|it| is_addon(it)).cloned().collect();
+        let addons = addons(environment);
         let clusters = clusters(environment, &addons);
         let applied = matches!(environment.entry.kind, EntryKind::Flux | EntryKind::ArgoCd);
         if clusters.len() < if applied { 1 } else { 2 } {
             continue;
         }
-        for (name, selecting) in &clusters {
-            let units = units(environment, selecting.iter().filter_map(|it| addons.get(*it)));
-            let origin = selecting.first().and_then(|it| addons.get(*it)).map(Object::anchor);
-            let is_there = |unit: usize| units.contains(&unit);
-            let mut part = part_of(context, environment, name, origin, is_there);
-            if context.purpose == Purpose::Judge {
-                part.objects.extend(definitions(environment, name));
+        let mut homes = vec![BTreeSet::new(); environment.units.len()];
+        let mut selected = Vec::new();
+        for (home, (name, selecting)) in clusters.into_iter().enumerate() {
+            for unit in units(environment, selecting.iter().filter_map(|it| addons.get(*it))) {
+                homes[unit].insert(home);
             }
-            found.push(part);
+            let origin = selecting.first().and_then(|it| addons.get(*it)).map(Object::anchor);
+            selected.push((name, origin));
         }
-        let units = units(environment, addons.iter());
-        restrict(environment, |unit| unit.is_none_or(|it| !units.contains(&it.index())));
+        let definitions = Definitions::of(context, environment);
+        let mut parts = divide(context, environment, &selected, &homes);
+        for (part, (names, _)) in parts.iter_mut().zip(&selected) {
+            part.objects.extend(definitions.of_clusters(names));
+        }
+        found.append(&mut parts);
         if !applied && context.purpose == Purpose::Judge {
             environment.objects.retain(|it| !defines_clusters(it));
         }
@@ -46,28 +48,48 @@ pub(super) fn apart(context: &Context<'_>, environments: &mut Vec<Environment>) 
 }
 
 /// Gives what is deployed to other clusters, as a `kubeConfig` or a `kubeContext` says, to environments of
-/// these.
+/// these, with what defines their nodes, where that is here too.
 pub(super) fn elsewhere(context: &Context<'_>, environments: &mut Vec<Environment>) {
+    let mut names: BTreeSet<String> = environments.iter().map(|it| it.name.clone()).collect();
     let mut found = Vec::new();
     environments.retain_mut(|environment| {
-        let clusters: BTreeSet<String> =
-            environment.units.iter().filter_map(|it| it.cluster.clone()).collect();
-        for name in &clusters {
-            let is_there = |unit: usize| {
-                environment.units.get(unit).is_some_and(|it| it.cluster.as_ref() == Some(name))
-            };
-            let mut releases = environment.releases.iter();
-            let first = releases.find(|it| it.unit.is_some_and(|it| is_there(it.index())));
-            let origin = first.map(|it| it.anchor.clone());
-            found.push(part_of(context, environment, name, origin, is_there));
-        }
-        if clusters.is_empty() {
+        let units = &environment.units;
+        let all: BTreeSet<RemoteCluster> =
+            units.iter().filter_map(|it| it.cluster.clone()).collect();
+        if all.is_empty() {
             return true;
         }
-        let here: BTreeSet<usize> = (0..environment.units.len())
-            .filter(|it| environment.units[*it].cluster.is_none())
+        let all: Vec<RemoteCluster> = all.into_iter().collect();
+        let homes: Vec<BTreeSet<usize>> = units
+            .iter()
+            .map(|it| it.cluster.iter().filter_map(|it| all.binary_search(it).ok()).collect())
             .collect();
-        restrict(environment, |unit| unit.is_none_or(|it| here.contains(&it.index())));
+        let defined = defined_here(environment);
+        let definitions = Definitions::of(context, environment);
+        let mut called: BTreeMap<&str, usize> = BTreeMap::new();
+        all.iter().for_each(|it| *called.entry(&it.name).or_default() += 1);
+        let mut origins = vec![None; all.len()];
+        let releases = environment.releases.iter().map(|it| (it.unit, &it.anchor));
+        let objects = environment.objects.iter().map(|it| (it.unit, it.node.object_anchor()));
+        for (unit, origin) in releases.chain(objects) {
+            for home in unit.and_then(|it| homes.get(it.index())).into_iter().flatten() {
+                origins[*home].get_or_insert_with(|| origin.clone());
+            }
+        }
+        let named = all.iter().zip(origins).map(|(cluster, origin)| {
+            let is_one = called.get(&*cluster.name) == Some(&1)
+                && !names.contains(&name_of(environment, &cluster.name));
+            (if is_one { cluster.name.clone() } else { cluster.id.clone() }, origin)
+        });
+        let named: Vec<(String, Option<Origin>)> = named.collect();
+        let mut parts = divide(context, environment, &named, &homes);
+        for (part, cluster) in parts.iter_mut().zip(&all) {
+            if let Some(name) = defined.get(&cluster.id) {
+                part.objects.extend(definitions.of_clusters(name));
+            }
+        }
+        names.extend(parts.iter().map(|it| it.name.clone()));
+        found.append(&mut parts);
         // Where each release names its cluster, nothing is left.
         !environment.objects.is_empty()
             || !environment.releases.is_empty()
@@ -76,26 +98,99 @@ pub(super) fn elsewhere(context: &Context<'_>, environments: &mut Vec<Environmen
     environments.append(&mut found);
 }
 
-/// The environment of the cluster `name` with those units of `environment` that are there.
-fn part_of(
+/// What the environment of a cluster is called that something in `environment` is deployed to.
+fn name_of(environment: &Environment, cluster: &str) -> String {
+    format!("{} ({cluster})", environment.name)
+}
+
+/// Takes what is in units that have `homes` out of `environment`: the environments of these, which are
+/// indices of `clusters`, names with the places that say them.
+fn divide(
     context: &Context<'_>,
-    environment: &Environment,
-    name: &str,
-    origin: Option<Origin>,
-    is_there: impl Fn(usize) -> bool,
-) -> Environment {
-    let mut part = environment.clone();
-    restrict(&mut part, |unit| unit.is_some_and(|it| is_there(it.index())));
-    let origin = origin.unwrap_or_else(|| environment.entry.origin.clone());
-    let name = format!("{} ({name})", environment.name);
-    Environment {
-        settings: settings_for(context.config, &name, "").cloned(),
-        objects: part.objects,
-        releases: part.releases,
-        problems: part.problems,
-        units: part.units,
-        ..Environment::new(name, EntryKind::Other, origin)
+    environment: &mut Environment,
+    clusters: &[(String, Option<Origin>)],
+    homes: &[BTreeSet<usize>],
+) -> Vec<Environment> {
+    let units = std::mem::take(&mut environment.units);
+    let objects = std::mem::take(&mut environment.objects);
+    let releases = std::mem::take(&mut environment.releases);
+    let problems = std::mem::take(&mut environment.problems);
+    // Files, what starts a cluster, and what Flux knows there are of the cluster that manages the others.
+    let rest = Environment {
+        files: std::mem::take(&mut environment.files),
+        variables: std::mem::take(&mut environment.variables),
+        commands: std::mem::take(&mut environment.commands),
+        local: environment.local.take(),
+        ..environment.clone()
+    };
+    let mut all: Vec<Environment> = vec![rest];
+    all.extend(clusters.iter().map(|(name, origin)| {
+        let name = name_of(environment, name);
+        let origin = origin.clone().unwrap_or_else(|| environment.entry.origin.clone());
+        Environment {
+            settings: settings_for(context.config, &name, "").cloned(),
+            name,
+            entry: EntryPoint { kind: EntryKind::Other, origin },
+            ..environment.clone()
+        }
+    }));
+    let homes = |unit: Option<UnitId>| -> Vec<usize> {
+        let homes = unit.and_then(|it| homes.get(it.index())).into_iter().flatten();
+        let homes: Vec<usize> = homes.map(|it| it + 1).collect();
+        if homes.is_empty() { vec![0] } else { homes }
+    };
+    // Where each unit and each release is in its environment.
+    let (mut ids, mut places) = (BTreeMap::new(), BTreeMap::new());
+    for (index, unit) in units.into_iter().enumerate() {
+        let id = UnitId::at(index);
+        for home in homes(Some(id)) {
+            ids.insert((home, id), UnitId::at(all[home].units.len()));
+            all[home].units.push(unit.clone());
+        }
     }
+    let unit_in = |home: usize, id: Option<UnitId>| ids.get(&(home, id?)).copied();
+    for (index, release) in releases.into_iter().enumerate() {
+        for home in homes(release.unit) {
+            places.insert((home, index), all[home].releases.len());
+            let unit = unit_in(home, release.unit);
+            all[home].releases.push(Release { unit, ..release.clone() });
+        }
+    }
+    for object in objects {
+        for home in homes(object.unit) {
+            let release = object.release.and_then(|it| places.get(&(home, it)).copied());
+            let unit = unit_in(home, object.unit);
+            all[home].objects.push(Object { release, unit, ..object.clone() });
+        }
+    }
+    for problem in problems {
+        for home in homes(problem.unit) {
+            let unit = unit_in(home, problem.unit);
+            all[home].problems.push(Problem { unit, ..problem.clone() });
+        }
+    }
+    let parts = all.split_off(1);
+    if let Some(rest) = all.pop() {
+        *environment = rest;
+    }
+    parts
+}
+
+/// The clusters that objects of `environment` define, by what their `kubeConfig` is called, which Cluster
+/// API keeps in the Secret `NAME-kubeconfig` (`util/secret`). Not those in which add-ons install
+/// something too, since that is apart.
+fn defined_here(environment: &Environment) -> BTreeMap<String, String> {
+    let selected = clusters(environment, &addons(environment));
+    let selected: BTreeSet<&str> = selected.iter().flat_map(|(it, _)| it.split(", ")).collect();
+    let defined = environment.objects.iter().filter(|it| is_cluster(it));
+    let defined = defined.filter(|it| !selected.contains(it.name()));
+    let secret = |it: &Object| format!("{}-kubeconfig", it.name());
+    let called = |it: &Object| RemoteCluster::of("Secret", it.namespace(), &secret(it), "").id;
+    defined.map(|it| (called(it), it.name().to_owned())).collect()
+}
+
+fn addons(environment: &Environment) -> Vec<Object> {
+    environment.objects.iter().filter(|it| is_addon(it)).cloned().collect()
 }
 
 fn is_addon(object: &Object) -> bool {
@@ -205,48 +300,63 @@ fn units<'a>(
     }
 }
 
-/// Leaves of `environment` only what is in units that are to be kept.
-fn restrict(environment: &mut Environment, keeps: impl Fn(Option<UnitId>) -> bool) {
-    let mut left = 0;
-    let places: Vec<Option<usize>> = environment
-        .releases
-        .iter()
-        .map(|it| {
-            let place = keeps(it.unit).then_some(left);
-            left += usize::from(place.is_some());
-            place
-        })
-        .collect();
-    environment.releases.retain(|it| keeps(it.unit));
-    environment.problems.retain(|it| keeps(it.unit));
-    environment.objects.retain(|it| keeps(it.unit));
-    for object in &mut environment.objects {
-        object.release = object.release.and_then(|it| places.get(it).copied().flatten());
-    }
+/// What defines clusters in an environment, by the clusters that it is of.
+#[derive(Default)]
+struct Definitions {
+    objects: Vec<Object>,
+    /// Indices of those that are of one cluster or of some.
+    of: BTreeMap<String, Vec<usize>>,
+    /// Of those that say of no cluster that they are its.
+    of_all: Vec<usize>,
 }
 
-/// What defines clusters in `environment`, but for what is of another one than those that are called
-/// `names`.
-fn definitions(environment: &Environment, names: &str) -> Vec<Object> {
-    let is_other = |name: &str| names.split(", ").all(|it| it != name);
-    let all = || environment.objects.iter().filter(|it| defines_clusters(it));
-    let clusters: BTreeSet<&str> = all().filter(|it| is_cluster(it)).map(Object::name).collect();
-    let of = |it: &Object| {
-        let label = it.node.at("metadata.labels").and_then(|it| it.get(CLUSTER_NAME));
-        let name = label.or_else(|| it.node.at("spec.clusterName")).and_then(Node::as_str);
-        if is_cluster(it) { Some(it.name().to_owned()) } else { name.map(ToOwned::to_owned) }
-    };
-    let is_foreign =
-        |it: &Object| of(it).is_some_and(|it| clusters.contains(&*it) && is_other(&it));
-    let paths = ["spec.controlPlaneRef.name", "spec.template.spec.bootstrap.configRef.name"];
-    let meant = |foreign: bool| -> BTreeSet<&str> {
-        let theirs = all().filter(|it| is_foreign(it) == foreign);
-        theirs.flat_map(|it| paths.iter().filter_map(|path| it.node.str_at(path))).collect()
-    };
-    let (theirs, ours) = (meant(true), meant(false));
-    let is_ours =
-        |it: &&Object| !is_foreign(it) && (!theirs.contains(it.name()) || ours.contains(it.name()));
-    all().filter(is_ours).cloned().collect()
+impl Definitions {
+    /// Those in `environment`; none for what is not judged, since they are no objects of those clusters.
+    fn of(context: &Context<'_>, environment: &Environment) -> Self {
+        let mut found = Self::default();
+        if context.purpose != Purpose::Judge {
+            return found;
+        }
+        let objects = environment.objects.iter().filter(|it| defines_clusters(it)).cloned();
+        found.objects = objects.collect();
+        let all = found.objects.iter();
+        let clusters: BTreeSet<&str> = all.filter(|it| is_cluster(it)).map(Object::name).collect();
+        let of = |it: &Object| -> Option<String> {
+            let label = it.node.at("metadata.labels").and_then(|it| it.get(CLUSTER_NAME));
+            let name = label.or_else(|| it.node.at("spec.clusterName")).and_then(Node::as_str);
+            let name = if is_cluster(it) { Some(it.name()) } else { name };
+            name.filter(|it| clusters.contains(it)).map(ToOwned::to_owned)
+        };
+        let paths = ["spec.controlPlaneRef.name", "spec.template.spec.bootstrap.configRef.name"];
+        // Whose are those that refer to what is called so.
+        let mut meant: BTreeMap<&str, BTreeSet<Option<String>>> = BTreeMap::new();
+        for it in &found.objects {
+            for name in paths.iter().filter_map(|path| it.node.str_at(path)) {
+                meant.entry(name).or_default().insert(of(it));
+            }
+        }
+        for (index, it) in found.objects.iter().enumerate() {
+            let referring = || meant.get(it.name()).cloned().unwrap_or_default();
+            let its = of(it).map_or_else(referring, |name| BTreeSet::from([Some(name)]));
+            if its.is_empty() || its.contains(&None) {
+                found.of_all.push(index);
+            } else {
+                its.into_iter()
+                    .flatten()
+                    .for_each(|it| found.of.entry(it).or_default().push(index));
+            }
+        }
+        found
+    }
+
+    /// What is of the clusters that are called `names`, in order.
+    fn of_clusters(&self, names: &str) -> impl Iterator<Item = Object> {
+        let own = names.split(", ").filter_map(|it| self.of.get(it)).flatten();
+        let all: BTreeSet<usize> = own.chain(&self.of_all).copied().collect();
+        let its = all.into_iter().filter_map(|it| self.objects.get(it));
+        // What deploys them is a unit of the cluster that manages theirs.
+        its.map(|it| Object { release: None, unit: None, ..it.clone() })
+    }
 }
 
 /// The label that says which cluster an object of Cluster API is for.
@@ -254,6 +364,7 @@ const CLUSTER_NAME: &str = "cluster.x-k8s.io/cluster-name";
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::{config::Config, pipeline::analyze, tests::fixture};
 
     /// Each environment with its metrics-servers' tags and the groups of its kubelets.
@@ -377,5 +488,70 @@ mod tests {
             remote,
         ];
         assert_eq!(told(&files.concat()), ["default: v0.7.1 | ", "default (far): v0.7.2 | "]);
+    }
+
+    /// A HelmRelease of the chart, in that namespace.
+    fn release(namespace: &str, secret: &str, version: &str) -> String {
+        format!(
+            "---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n\
+             metadata: {{name: x, namespace: {namespace}}}\n\
+             spec: {{kubeConfig: {{secretRef: {{{secret}}}}}, chart: {{spec: {{\
+             chart: metrics-server, version: {version}, \
+             sourceRef: {{kind: HelmRepository, name: ms, namespace: a}}}}}}}}\n"
+        )
+    }
+
+    const REPOSITORY: &str = "//- a.yaml\napiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\n\
+        metadata: {name: ms, namespace: a}\n\
+        spec: {url: 'https://kubernetes-sigs.github.io/metrics-server/'}\n";
+
+    #[test]
+    fn clusters_of_one_name_are_several() {
+        let of = |parts: &[String]| told(&(REPOSITORY.to_owned() + &parts.concat()));
+        let [a, b] = ["a", "b"].map(|it| release(it, "name: k", "3.12.1"));
+        let expected = ["default (Secret a/k): v0.7.1 | ", "default (Secret b/k): v0.7.1 | "];
+        assert_eq!(of(&[a.clone(), b]), expected);
+        let key = release("a", "name: k, key: b", "3.12.2").replace("name: x", "name: z");
+        let expected = ["default (Secret a/k b): v0.7.2 | ", "default (Secret a/k): v0.7.1 | "];
+        assert_eq!(of(&[a.clone(), key]), expected);
+        let same = release("a", "name: k", "3.12.2").replace("name: x", "name: z");
+        assert_eq!(of(&[a, same]), ["default (k): v0.7.1 v0.7.2 | "]);
+    }
+
+    #[test]
+    fn a_cluster_that_is_defined_beside_its_releases_has_its_nodes() {
+        let of = |parts: &[String]| told(&(REPOSITORY.to_owned() + &parts.concat()));
+        let cluster =
+            cluster("x", "a: b").replace("name: x, labels", "name: x, namespace: a, labels");
+        let its = release("a", "name: x-kubeconfig", "3.12.2");
+        let parts = of(&[cluster.clone(), its]);
+        assert!(
+            parts.contains(&"default (x-kubeconfig): v0.7.2 | control plane".to_owned()),
+            "{parts:?}"
+        );
+        let other = release("b", "name: x-kubeconfig", "3.12.2");
+        let parts = of(&[cluster, other]);
+        assert!(parts.contains(&"default (x-kubeconfig): v0.7.2 | ".to_owned()), "{parts:?}");
+    }
+
+    #[test]
+    fn what_is_known_of_all_is_known_of_each_part() {
+        let files = REPOSITORY.to_owned()
+            + &release("a", "name: k", "3.12.1")
+            + "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n";
+        let sources = fixture(&files);
+        let config = Config::default();
+        let context = Context::new(&sources, &config, Purpose::Judge);
+        let mut environments = crate::resolve::environments::resolve(&context);
+        let mut environment = environments.remove(0);
+        (environment.is_partial, environment.aside) = (true, true);
+        let homes = vec![BTreeSet::from([1]); environment.units.len()];
+        let parts = divide(
+            &context,
+            &mut environment,
+            &[("p".to_owned(), None), ("q".to_owned(), None)],
+            &homes,
+        );
+        assert!(parts.iter().all(|it| it.is_partial && it.aside));
     }
 }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{artifact, dependency, edits, store::Store, values};
+use super::{artifact, cluster::cluster, dependency, edits, store::Store, values};
 use crate::{
     data::{subject::is_server_named_in, upstream},
     problem::Problem,
@@ -45,7 +45,7 @@ fn install_all(context: &Context<'_>, environment: &mut Environment, releases: V
     for object in releases {
         let mut unit = Unit::of_object(&object.node).release();
         unit.after.extend(environment.applies(&object));
-        unit.cluster = cluster(&object);
+        unit.cluster = cluster(&object.node, None);
         let start = environment.begin();
         let mut problems = Vec::new();
         match install(context, environment, &store, &object, &mut problems) {
@@ -55,14 +55,6 @@ fn install_all(context: &Context<'_>, environment: &mut Environment, releases: V
         environment.problems.append(&mut problems);
         environment.end(start, unit);
     }
-}
-
-/// What the cluster of a `kubeConfig` is called, to which a HelmRelease is installed.
-fn cluster(object: &Object) -> Option<String> {
-    let config = object.node.at("spec.kubeConfig").filter(|it| !it.is_null())?;
-    let names = ["secretRef.name", "configMapRef.name"];
-    let name = names.into_iter().find_map(|it| config.str_at(it));
-    Some(name.unwrap_or(object.name()).to_owned())
 }
 
 fn is_release(object: &Object) -> bool {

@@ -10,7 +10,7 @@ use crate::{
     data::subject::is_named_in,
     problem::Problem,
     resolve::{
-        environment::Unit,
+        environment::{RemoteCluster, Unit},
         helm::{self, strvals},
         install,
     },
@@ -92,7 +92,7 @@ impl<'a> HelmfileRun<'a> {
         let given = |it: &&Node| !install::is_blank(it);
         let context = release.get("kubeContext").filter(given);
         let context = context.or_else(|| state.spec.at("helmDefaults.kubeContext").filter(given));
-        unit.cluster = context.and_then(Node::as_str).map(str::to_owned);
+        unit.cluster = context.and_then(Node::as_str).map(RemoteCluster::called);
         unit.after.extend(release.items_at("needs").iter().filter_map(|it| {
             let mut parts = it.as_str()?.rsplit('/');
             let name = parts.next()?;
