@@ -469,6 +469,12 @@ mod tests {
         // What all have is the environment's own.
         let defaults = "helmDefaults: {kubeContext: b}\n";
         assert_eq!(helmfile(defaults, &one), ["default: v0.7.1 v0.7.2 | "]);
+        // What the environment says is before it, and after what a release says.
+        let environment =
+            |it: &str| format!("environments: {{prod: {{kubeContext: {it}}}}}\n---\n");
+        assert_eq!(helmfile(&environment("b"), &one), ["prod: v0.7.1 v0.7.2 | "]);
+        let before = environment("c") + defaults;
+        assert_eq!(helmfile(&before, &one), ["prod (b): v0.7.2 | ", "prod (c): v0.7.1 | "]);
 
         let release = |name: &str, config: &str, version: &str| {
             format!(

@@ -90,8 +90,11 @@ impl<'a> HelmfileRun<'a> {
         let version = locked.as_ref().or(version);
         let mut unit = Unit::of("release", namespace, name).release();
         let given = |it: &&Node| !install::is_blank(it);
+        // `kubeConnectionFlags` of Helmfile's `pkg/state/state.go`.
+        let of_environment = || state.spec.get("environments")?.get(&self.name)?.get("kubeContext");
+        let of_all = || state.spec.at("helmDefaults.kubeContext").filter(given);
         let context = release.get("kubeContext").filter(given);
-        let context = context.or_else(|| state.spec.at("helmDefaults.kubeContext").filter(given));
+        let context = context.or_else(|| of_environment().filter(given)).or_else(of_all);
         unit.cluster = context.and_then(Node::as_str).map(RemoteCluster::called);
         unit.after.extend(release.items_at("needs").iter().filter_map(|it| {
             let mut parts = it.as_str()?.rsplit('/');
