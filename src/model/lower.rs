@@ -499,13 +499,7 @@ fn metrics_server(
         container_port: workload::https_port(container),
         host_network: fact(pod, "hostNetwork", workload::boolean)
             .or_default(false, kubernetes_default()),
-        replicas: if matches!(object.kind(), "DaemonSet" | "Pod") {
-            Fact::Absent(None)
-        } else if let Some((why, at)) = scaler(index, object) {
-            Fact::Unknown(why, Some(at))
-        } else {
-            fact(node, "spec.replicas", workload::count).or_default(1, kubernetes_default())
-        },
+        replicas: replicas(index, object),
         strategy_type: rollout.strategy,
         strategy_max_unavailable: rollout.max_unavailable,
         strategy_max_surge: rollout.max_surge,
@@ -562,6 +556,17 @@ fn metrics_server(
         registration: api_service.filter(|it| is_beside(sources, index, object, it)).cloned(),
         facts,
     })
+}
+
+/// How many pods a workload has; what scales it decides that.
+fn replicas(index: &ObjectIndex<'_>, object: &Object) -> Fact<i128> {
+    match scaler(index, object) {
+        _ if matches!(object.kind(), "DaemonSet" | "Pod") => Fact::Absent(None),
+        Some((why, at)) => Fact::Unknown(why, Some(at)),
+        None => {
+            fact(&object.node, "spec.replicas", workload::count).or_default(1, kubernetes_default())
+        }
+    }
 }
 
 /// A `ResourceQuota` of `namespace`.

@@ -40,7 +40,9 @@ impl Held {
     ) -> Vec<R> {
         let resolve = |start: &T| {
             let (made, mut held) = (resolve(start), Self::default());
-            environments(&made).into_iter().for_each(|it| held.add(it));
+            for environment in environments(&made) {
+                held.add(environment);
+            }
             (made, held)
         };
         let mut made = Self::until_full(starts, resolve);

@@ -4,6 +4,7 @@ mod attach;
 mod built;
 mod healthy;
 mod loose;
+mod places;
 mod reaching;
 mod selected;
 mod variables;

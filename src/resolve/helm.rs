@@ -4,6 +4,7 @@ mod bitnami;
 mod builtin;
 mod chart;
 mod chart_files;
+mod chart_object;
 mod dependencies;
 mod family;
 mod ignore;
@@ -101,7 +102,7 @@ pub(crate) fn template(context: &Context<'_>, release: Release) -> Installed {
         let shell = expanded.nested && !expanded.more && all.problems.is_empty();
         let version = expanded.version.or_else(|| release.version.clone());
         let (reads, below) = (expanded.reads, expanded.below);
-        let root = Release { shell, version, reads, below, ..release };
+        let root = Release { reads, below, version, shell, ..release };
         all.parts.push((root, expanded.objects));
     }
     for (release, objects) in expanded.releases {

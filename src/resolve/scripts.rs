@@ -101,12 +101,12 @@ struct NamedCharts {
 
 impl NamedCharts {
     fn new(layout: &Layout<'_>) -> Self {
-        let named = |dir: &str| match source::parent(dir) {
+        let shown = |dir: &str| match source::parent(dir) {
             "" => format!("./{dir}"),
             above => format!("{}/{}", source::file_name(above), source::file_name(dir)),
         };
         let own = layout.own_charts();
-        let told: Vec<String> = own.iter().copied().map(named).collect();
+        let told: Vec<String> = own.iter().copied().map(shown).collect();
         let dirs = own.iter().map(|it| (*it).to_owned());
         let dirs: BTreeSet<String> =
             dirs.chain(layout.deploying_charts().iter().cloned()).collect();
@@ -400,6 +400,27 @@ mod tests {
     const PATCH: &str = r#"kubectl patch -n kube-system deploy/metrics-server --type=json -p '[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--kubelet-insecure-tls"}]'"#;
 
     const NOTHING: [&str; 0] = [];
+
+    #[test]
+    fn what_a_script_reads_in_is_not_the_name_of_the_variable() {
+        let reads = [
+            "read -p 'Memory: ' mem",
+            "read -r name mem",
+            "read mem other third",
+            "IFS=, read -r name mem",
+        ];
+        for read in reads {
+            let script = format!(
+                "//- install.sh\n{read}\n{HELM} --set resources.limits.memory=$mem {INSECURE}\n"
+            );
+            assert_eq!(findings(&script), ["kubelet-insecure-tls install.sh:3"], "{read}");
+        }
+        // What a loop over one word sets is known.
+        let small = format!(
+            "//- install.sh\nfor mem in mem; do\n{HELM} --set resources.limits.memory=$mem\ndone\n"
+        );
+        assert_eq!(findings(&small), ["invalid-quantity install.sh:2"]);
+    }
 
     #[test]
     fn a_release_has_the_chart_the_version_and_the_values_of_its_command() {

@@ -366,7 +366,7 @@ fn releases_have_the_values_that_helmfile_gives_them() {
             prop_assert!(
                 found == expected,
                 "{name}\n{found:#?}\nexpected\n{expected:#?}\n{problems:#?}\n{}",
-                files.iter().map(|(a, b)| format!("//- {a}\n{b}\n")).collect::<String>()
+                files.iter().map(|(a, b)| format!("//- {a}\n{b}\n")).collect::<Vec<_>>().concat()
             );
         }
         Ok(())

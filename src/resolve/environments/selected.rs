@@ -67,7 +67,9 @@ pub(super) fn elsewhere(context: &Context<'_>, environments: &mut Vec<Environmen
         let defined = defined_here(environment);
         let definitions = Definitions::of(context, environment);
         let mut called: BTreeMap<&str, usize> = BTreeMap::new();
-        all.iter().for_each(|it| *called.entry(&it.name).or_default() += 1);
+        for cluster in &all {
+            *called.entry(&cluster.name).or_default() += 1;
+        }
         let mut origins = vec![None; all.len()];
         let releases = environment.releases.iter().map(|it| (it.unit, &it.anchor));
         let objects = environment.objects.iter().map(|it| (it.unit, it.node.object_anchor()));
@@ -76,13 +78,13 @@ pub(super) fn elsewhere(context: &Context<'_>, environments: &mut Vec<Environmen
                 origins[*home].get_or_insert_with(|| origin.clone());
             }
         }
-        let named = all.iter().zip(origins).map(|(cluster, origin)| {
+        let shown = all.iter().zip(origins).map(|(cluster, origin)| {
             let is_one = called.get(&*cluster.name) == Some(&1)
                 && !names.contains(&name_of(environment, &cluster.name));
             (if is_one { cluster.name.clone() } else { cluster.id.clone() }, origin)
         });
-        let named: Vec<(String, Option<Origin>)> = named.collect();
-        let mut parts = divide(context, environment, &named, &homes);
+        let shown: Vec<(String, Option<Origin>)> = shown.collect();
+        let mut parts = divide(context, environment, &shown, &homes);
         for (part, cluster) in parts.iter_mut().zip(&all) {
             if let Some(name) = defined.get(&cluster.id) {
                 part.objects.extend(definitions.of_clusters(name));

@@ -51,30 +51,30 @@ const MAX_WORK: usize = 50_000;
 const MAX_ITEMS: usize = 50;
 
 /// What variables hold, by name: `None` where several places say something else.
-type Variables = BTreeMap<String, Option<Node>>;
+type RoleVariables = BTreeMap<String, Option<Node>>;
 
 /// The variables of the tasks in a file.
 #[derive(Debug, Default, Clone)]
 pub(super) struct AnsibleVariables {
     /// What the role, the play and the tasks set, and the inventory not, or otherwise.
-    own: Variables,
+    own: RoleVariables,
     inventory: Arc<Inventory>,
     /// What counts where nothing else is set.
-    defaults: Variables,
+    defaults: RoleVariables,
     work: Cell<usize>,
 }
 
 /// What inventories say: `group_vars` and `host_vars` wherever they lie.
 #[derive(Debug, Default)]
 struct Inventory {
-    variables: Variables,
+    variables: RoleVariables,
     /// The same for commands.
     shell: Arc<SetVariables>,
 }
 
 impl Inventory {
     fn of(sources: &Sources) -> Self {
-        let mut variables = Variables::new();
+        let mut variables = RoleVariables::new();
         let files =
             sources.iter().filter(|(_, it)| layout::is_yaml(&it.path) && is_inventory(&it.path));
         for (name, value) in files.flat_map(|(file, _)| read(sources, file)) {
@@ -94,7 +94,7 @@ fn read(sources: &Sources, from: FileId) -> impl Iterator<Item = (&str, &Node)> 
     roots.flat_map(Node::entries).map(|(name, entry)| (name, &entry.value))
 }
 
-fn add(variables: &mut Variables, name: &str, value: &Node) {
+fn add(variables: &mut RoleVariables, name: &str, value: &Node) {
     match variables.get_mut(name) {
         None => drop(variables.insert(name.to_owned(), Some(value.clone()))),
         Some(known) if is_same(known.as_ref(), value) => {}

@@ -118,14 +118,15 @@ impl ShellVariables {
     pub(super) fn read(&mut self, code: &Node, commands: &[ShellCommand]) {
         for command in commands {
             let first = command.words.first().and_then(Word::literal).unwrap_or_default();
-            let names = match first {
-                "for" => command.words.get(1).and_then(Word::literal),
-                "read" => command.words.last().and_then(Word::literal),
-                _ => None,
-            };
-            if let Some(name) = names {
+            if let ("for", Some(name)) = (first, command.words.get(1).and_then(Word::literal)) {
                 let one = command.words.get(3).filter(|_| command.words.len() == 4);
                 self.set(name, one.map(|it| (code, it.clone())));
+            }
+            // What is read in is known only where the program runs; `IFS=` may come before it.
+            let mut words = command.words.iter().skip_while(|it| it.assignment().is_some());
+            if words.next().and_then(Word::literal) == Some("read") {
+                let names = words.filter_map(Word::literal).filter(|it| !it.starts_with('-'));
+                names.for_each(|name| self.set(name, None));
             }
             let declares = DECLARE.contains(&first);
             for word in command.words.iter().skip(usize::from(declares)) {

@@ -8,7 +8,7 @@ use std::{
 
 use hcl_edit::{
     Span as _,
-    expr::{Expression, ObjectKey},
+    expr::{Expression, ObjectKey, Traversal, TraversalOperator},
     parser::{self, Error},
     structure::Body,
 };
@@ -147,6 +147,17 @@ pub(super) fn name<'k>(key: &'k ObjectKey, text: &'k str) -> &'k str {
         ObjectKey::Ident(it) if text.is_empty() => it.as_str(),
         ObjectKey::Expression(Expression::String(it)) if text.contains('\\') => it.value(),
         _ => text.trim_matches('"'),
+    }
+}
+
+/// The name of `local.name`, without anything after it.
+pub(super) fn local_name(traversal: &Traversal) -> Option<&str> {
+    let local = matches!(&traversal.expr, Expression::Variable(it) if it.as_str() == "local");
+    match traversal.operators.first().map(hcl_edit::Decorated::value) {
+        Some(TraversalOperator::GetAttr(name)) if local && traversal.operators.len() == 1 => {
+            Some(name.as_str())
+        }
+        _ => None,
     }
 }
 

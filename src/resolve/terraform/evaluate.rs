@@ -292,7 +292,7 @@ impl TerraformScope<'_> {
             Expression::FuncCall(it) => TEXTS.contains(&it.name.name.as_str()),
             Expression::Parenthesis(it) => inner(it.inner()),
             Expression::Conditional(it) => inner(&it.true_expr) || inner(&it.false_expr),
-            Expression::Traversal(it) => local_name(it)
+            Expression::Traversal(it) => code::local_name(it)
                 .and_then(|name| self.module.local(name))
                 .is_some_and(|(_, it)| inner(it)),
             _ => false,
@@ -639,15 +639,4 @@ pub(super) fn is_absent(node: &Node) -> bool {
 /// What `path.module` stands for in `dir`: something that may be followed by a slash.
 fn below(dir: &str) -> String {
     format!("{MODULE}{}", if dir.is_empty() { "." } else { dir })
-}
-
-/// The name of `local.name`, without anything after it.
-fn local_name(traversal: &Traversal) -> Option<&str> {
-    let local = matches!(&traversal.expr, Expression::Variable(it) if it.as_str() == "local");
-    match traversal.operators.first().map(hcl_edit::Decorated::value) {
-        Some(TraversalOperator::GetAttr(name)) if local && traversal.operators.len() == 1 => {
-            Some(name.as_str())
-        }
-        _ => None,
-    }
 }
