@@ -413,13 +413,13 @@ mod tests {
             let script = format!(
                 "//- install.sh\n{read}\n{HELM} --set resources.limits.memory=$mem {INSECURE}\n"
             );
-            assert_eq!(findings(&script), ["kubelet-insecure-tls install.sh:3"], "{read}");
+            assert_eq!(findings(&script), ["kubelet-insecure-tls install.sh:2"], "{read}");
         }
         // What a loop over one word sets is known.
         let small = format!(
             "//- install.sh\nfor mem in mem; do\n{HELM} --set resources.limits.memory=$mem\ndone\n"
         );
-        assert_eq!(findings(&small), ["invalid-quantity install.sh:2"]);
+        assert_eq!(findings(&small), ["invalid-quantity install.sh:1"]);
     }
 
     #[test]

@@ -208,7 +208,9 @@ fn what_else_can_be_rendered_is_said() {
         ",
     );
     let said = |path: &str| program("render", &[&*dir.path().join(path)]).err.replace('\\', "/");
-    assert!(said("prod").contains("/prod`; an environment is `render --environment "));
+    assert!(
+        said("prod").contains("/prod`; an environment goes by its name, `render --environment ")
+    );
     let clusters = dir.path().join("clusters");
     let rendered = |name| format!("`render {}`", clusters.join(name).display()).replace('\\', "/");
     let (dev, prod) = (rendered("dev"), rendered("prod"));

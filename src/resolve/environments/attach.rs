@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{
     built,
     loose::{Groups, Loose, sets},
-    places::{self, Place, home},
+    places::{self, ClusterPlace, home},
 };
 use crate::{
     config::{Config, Globs},
@@ -435,9 +435,9 @@ fn attach_definitions(
     let roots = called.values().flatten().map(|it| (&*it.environment, &*it.dir));
     let roots: BTreeMap<&str, &str> = roots.collect();
     let place = |it: &Environment| {
-        Place::new(context.sources, &builders, it, roots.get(&*it.name).copied())
+        ClusterPlace::new(context.sources, &builders, it, roots.get(&*it.name).copied())
     };
-    let places: Vec<Place> = environments.iter().map(place).collect();
+    let places: Vec<ClusterPlace> = environments.iter().map(place).collect();
     let names = environments.iter().enumerate().map(|(index, it)| (it.name.clone(), index));
     let names: BTreeMap<String, usize> = names.collect();
     let told = told(context.config, environments);

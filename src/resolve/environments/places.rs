@@ -19,7 +19,7 @@ use crate::{
 /// Code defines the cluster of each environment that something calls it for. It then counts as lying
 /// where its callers do.
 pub(super) fn homes<'p>(
-    places: &[Place],
+    places: &[ClusterPlace],
     names: &BTreeMap<String, usize>,
     called: &'p Called,
     path: &'p str,
@@ -52,7 +52,7 @@ pub(super) fn homes<'p>(
 }
 
 /// An environment as one whose cluster files may define.
-pub(super) struct Place {
+pub(super) struct ClusterPlace {
     /// The directory that it starts in.
     dir: String,
     /// Whether it is not only manifests that nothing refers to.
@@ -67,7 +67,7 @@ pub(super) struct Place {
     tops: BTreeSet<String>,
 }
 
-impl Place {
+impl ClusterPlace {
     /// `environment`, which is run in the directory `root`, if that is known; `builders` are the files of Flux
     /// Kustomizations, by the directories that these build.
     pub(super) fn new(
@@ -132,12 +132,16 @@ fn top(dir: &str) -> &str {
 /// belongs to the one that shares most of its directories, if that is one, or to the only one. What
 /// nothing builds counts where nothing is built. Beside a name in its path, only a place that `may` be
 /// it counts.
-pub(super) fn home(places: &[Place], path: &str, may: impl Fn(&Place) -> bool) -> Option<usize> {
+pub(super) fn home(
+    places: &[ClusterPlace],
+    path: &str,
+    may: impl Fn(&ClusterPlace) -> bool,
+) -> Option<usize> {
     let all = || places.iter().enumerate().filter(|(_, it)| may(it));
     if let Some(place) = environment_of(path) {
         return inside(places, place);
     }
-    let some = |wanted: fn(&Place) -> bool| -> Vec<(usize, &Place)> {
+    let some = |wanted: fn(&ClusterPlace) -> bool| -> Vec<(usize, &ClusterPlace)> {
         all().filter(|(_, it)| wanted(it)).collect()
     };
     let found = [some(|it| it.built && it.certain), some(|it| it.certain), some(|it| it.built)];
@@ -145,7 +149,7 @@ pub(super) fn home(places: &[Place], path: &str, may: impl Fn(&Place) -> bool) -
     if let [(index, _)] = &*places {
         return Some(*index);
     }
-    let shared = |place: &Place| {
+    let shared = |place: &ClusterPlace| {
         let pairs = place.dir.split('/').zip(source::parent(path).split('/'));
         pairs.take_while(|(a, b)| a == b && !a.is_empty()).count()
     };
@@ -155,7 +159,7 @@ pub(super) fn home(places: &[Place], path: &str, may: impl Fn(&Place) -> bool) -
 }
 
 /// The first environment, of those at `places`, that starts in `dir`, rather one that is certain.
-fn inside(places: &[Place], dir: &str) -> Option<usize> {
+fn inside(places: &[ClusterPlace], dir: &str) -> Option<usize> {
     let all = places.iter().enumerate().filter(|(_, it)| source::is_within(&it.dir, dir));
     let all: Vec<_> = all.collect();
     let found = all.iter().find(|(_, it)| it.certain).or(all.first());
