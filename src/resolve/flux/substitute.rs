@@ -251,14 +251,14 @@ impl Template<'_> {
             let name = from.iter().find_map(|it| it.from.as_deref()).unwrap_or_default();
             self.kept.borrow_mut().extend(self.kept_in(&scalar.text, node, name, variable));
         }
-        match (self.unknown(expressions), &out) {
-            (Some(why), _) => Node::unknown_value(why, &origin),
-            (None, Kind::Scalar(scalar)) if scalar.text.contains('\n') => {
-                let origin = self.of_lines(&scalar.text, node, origin);
-                place(&Node::new(out, origin.clone()), &origin)
-            }
-            (None, _) => place(&Node::new(out, origin.clone()), &origin),
+        if let Some(why) = self.unknown(expressions) {
+            return Node::unknown_value(why, &origin);
         }
+        let origin = match &out {
+            Kind::Scalar(it) if it.text.contains('\n') => self.of_lines(&it.text, node, origin),
+            _ => origin,
+        };
+        place(&Node::new(out, origin.clone()), &origin)
     }
 
     /// `origin` of `text`, which `node` became and something may read line by line: what stands in it is

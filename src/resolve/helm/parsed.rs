@@ -1,29 +1,17 @@
 //! The templates of charts, parsed once for all releases of a chart.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
-
 use crate::{
     problem::Problem,
     resolve::{
         gotemplate::{MarkedText, ParsedTemplate},
         helm::package::{Packed, PackedContent},
     },
-    source::{FileId, Sources},
+    source::{KeptByFile, Sources},
     tree::Reason,
 };
 
-/// What is kept of the templates of charts, which are installed again and again: by environments, and
-/// beside each other.
-#[derive(Default)]
-struct KeptTemplates(Mutex<(BTreeMap<FileId, ParsedTemplate>, usize)>);
-
-/// So many bytes of them are kept.
-const MOST_KEPT: usize = 8 << 20;
-
-/// A template of a chart.
+/// A template of a chart, which is kept: charts are installed again and again, by environments, and beside
+/// each other.
 ///
 /// # Errors
 /// The outer ones: the file cannot be read. The inner ones: it is no template.
@@ -34,20 +22,15 @@ pub(super) fn template(
     let PackedContent::File(id) = file.content else {
         return Ok(ParsedTemplate::new(text_of(sources, file)?));
     };
-    let kept = sources.keep(|_| KeptTemplates::default());
-    let lock = || kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = lock().0.get(&id) {
-        return Ok(Ok(known.clone()));
+    let kept = sources.keep(|_| KeptByFile::<ParsedTemplate>::default());
+    if let Some(known) = kept.get(id) {
+        return Ok(Ok(known));
     }
     let text = text_of(sources, file)?;
     let size = text.as_str().len();
     let parsed = ParsedTemplate::new(text);
     if let Ok(parsed) = &parsed {
-        let (known, bytes) = &mut *lock();
-        *bytes += size;
-        if *bytes <= MOST_KEPT {
-            known.insert(id, parsed.clone());
-        }
+        kept.put(id, size, parsed);
     }
     Ok(parsed)
 }

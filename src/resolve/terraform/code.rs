@@ -1,10 +1,6 @@
 //! HCL as Terraform takes it.
 
-use std::{
-    collections::BTreeMap,
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{ops::Range, sync::Arc};
 
 use hcl_edit::{
     Span as _,
@@ -13,33 +9,21 @@ use hcl_edit::{
     structure::Body,
 };
 
-use crate::source::{self, FileId, Sources};
+use crate::source::{self, FileId, KeptByFile, Sources};
 
-/// The code of files that is kept: a module is read for what it installs and for the cluster that it makes,
-/// and again when a fix is proved.
-#[derive(Default)]
-struct KeptCode(Mutex<(BTreeMap<FileId, Arc<Body>>, usize)>);
-
-/// So many bytes of it are kept.
-const MOST_KEPT: usize = 8 << 20;
-
-/// The code in `file`.
+/// The code in `file`, which is kept: a module is read for what it installs and for the cluster that it
+/// makes.
 ///
 /// # Errors
 /// As [`parse`].
 pub(super) fn of_file(sources: &Sources, file: FileId) -> Result<Arc<Body>, Error> {
-    let kept = sources.keep(|_| KeptCode::default());
-    let lock = || kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = lock().0.get(&file) {
-        return Ok(Arc::clone(known));
+    let kept = sources.keep(|_| KeptByFile::<Arc<Body>>::default());
+    if let Some(known) = kept.get(file) {
+        return Ok(known);
     }
     let text = sources.text(file);
     let body = Arc::new(parse(text)?);
-    let (known, bytes) = &mut *lock();
-    *bytes += text.len();
-    if *bytes <= MOST_KEPT {
-        known.insert(file, Arc::clone(&body));
-    }
+    kept.put(file, text.len(), &body);
     Ok(body)
 }
 
