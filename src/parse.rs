@@ -3,11 +3,13 @@
 mod comments;
 pub(crate) mod env;
 mod outline;
+mod partly;
 mod template;
 mod yaml;
 
 pub(crate) use comments::{comments, in_quotes};
 pub(crate) use outline::outline;
+pub(crate) use partly::{lines, unknown_lines};
 pub(crate) use template::ReadAsTemplate;
 
 use std::ops::Range;
@@ -52,6 +54,11 @@ pub(crate) struct SyntaxError {
 }
 
 impl Documents {
+    /// One document, which is read already.
+    pub(crate) fn of(root: Node) -> Self {
+        Self { list: vec![Document { root: Ok(root), repeated: Vec::new() }], template: None }
+    }
+
     /// The documents that hold something: neither broken nor empty.
     pub(crate) fn roots(&self) -> impl Iterator<Item = &Node> {
         self.list.iter().filter_map(|it| it.root.as_ref().ok()).filter(|root| !root.is_null())
@@ -120,13 +127,22 @@ pub(crate) fn whole(sources: &Sources, file: FileId) -> Node {
     Node::new(scalar, Origin::written(span))
 }
 
-/// Parses a string that is itself YAML: a block scalar, a file that a ConfigMap holds.
+/// Parses a string that is itself YAML: a block scalar, a file that a ConfigMap holds. What is a tree
+/// already, where others write a text, is the one document; so is what is unknown, but for a text of
+/// which parts are known.
 ///
 /// Every inner node has its exact bytes in the outer file where the notation allows that (blocks
 /// after `|`, quotes without escapes, whole files), else the whole scalar's.
 pub(crate) fn embedded(sources: &Sources, node: &Node, dialect: Dialect) -> Documents {
-    let Some(scalar) = node.as_scalar() else { return Documents::default() };
-    yaml::parse(&scalar.text, &place_of(sources, node, scalar), dialect)
+    match &node.kind {
+        Kind::Scalar(scalar) => {
+            yaml::parse(&scalar.text, &place_of(sources, node, scalar), dialect)
+        }
+        Kind::Unknown(why) => {
+            partly::documents(node, why, dialect).unwrap_or_else(|| Documents::of(node.clone()))
+        }
+        _ => Documents::of(node.clone()),
+    }
 }
 
 /// [`embedded`], of another text of the same length that stands for the scalar's.
@@ -139,16 +155,24 @@ pub(crate) fn masked(sources: &Sources, node: &Node, text: &str, dialect: Dialec
 
 /// The origin of some of a scalar's text, given as bytes of the text: exact where [`embedded`] is.
 pub(crate) fn part(sources: &Sources, node: &Node, range: Range<usize>) -> Origin {
-    let span = node
-        .as_scalar()
-        .and_then(|scalar| place_of(sources, node, scalar).span(range.start, range.end));
-    span.map_or_else(|| node.origin.clone(), |span| node.origin.moved(span))
+    parts(sources, node)(range)
+}
+
+/// [`part`] for any range of a scalar's text.
+pub(crate) fn parts(sources: &Sources, node: &Node) -> impl Fn(Range<usize>) -> Origin {
+    let place = node.as_scalar().map(|scalar| place_of(sources, node, scalar));
+    let whole = node.origin.clone();
+    move |range| {
+        let span = place.as_ref().and_then(|it| it.span(range.start, range.end));
+        span.map_or_else(|| whole.clone(), |span| whole.moved(span))
+    }
 }
 
 fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::ScalarPlace {
-    let texts = node.origin.texts(&scalar.text);
-    if !texts.is_empty() {
-        let offsets = yaml::Offsets::Texts(scalar.text.clone(), texts);
+    if let Some((text, starts)) = partly::joined(node.origin.texts(), |_| None)
+        && *text == *scalar.text
+    {
+        let offsets = yaml::Offsets::Texts(scalar.text.clone(), starts);
         return yaml::ScalarPlace::new(node.origin.clone(), offsets);
     }
     let offsets = node.origin.written_at().map_or(yaml::Offsets::Whole, |span| {

@@ -424,12 +424,9 @@ impl<'a> Input<'a> {
             .collect()
     }
 
-    /// The documents in a string; what is broken in it becomes a problem. A string that cannot be
-    /// told, or is not YAML, is one unknown document.
+    /// The documents in a string, or the tree that stands where others write one; what is broken in it
+    /// becomes a problem. A string that cannot be told, or is not YAML, is one unknown document.
     fn embedded(&self, node: &Node, problems: &mut Vec<Problem>) -> Vec<Node> {
-        if node.unknown().is_some() {
-            return vec![node.clone()];
-        }
         let documents = parse::embedded(self.sources, node, Dialect::Sigs);
         if let Some(error) = documents.error() {
             let text = node.as_scalar().map_or("", |it| &it.text);
@@ -457,7 +454,7 @@ fn as_written<'a>(sources: &'a Sources, node: &'a Node) -> &'a Node {
     let Some(span) = node.origin.written_at() else { return node };
     let mut documents = sources.documents(span.file, Dialect::Sigs).roots();
     let written = documents.find(|it| it.origin.written_at() == Some(span));
-    written.filter(|it| template::placeholders(it) == *node).unwrap_or(node)
+    written.filter(|it| template::placeholders(sources, it) == *node).unwrap_or(node)
 }
 
 impl InputDocument<'_> {

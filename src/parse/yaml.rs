@@ -85,15 +85,16 @@ fn of_texts(text: &str, texts: &[(usize, Origin)], range: Range<usize>) -> Origi
     let is_of_lines = text.get(range.clone()).is_some_and(|it| it.contains('\n'));
     let several = first + 1 < beyond && !is_of_lines;
     let is_filled =
-        |(_, it): &&(usize, Origin)| several && it.steps().any(|it| it.via != Via::Written);
-    let found = texts[first..beyond].iter().find(is_filled).unwrap_or(&texts[first]);
-    let (at, origin) = found;
-    let end = texts.get(first + 1).map_or(text.len(), |(next, _)| *next);
+        |index: &usize| several && texts[*index].1.steps().any(|it| it.via != Via::Written);
+    let found = (first..beyond).find(is_filled).unwrap_or(first);
+    let (at, origin) = &texts[found];
+    let end = texts.get(found + 1).map_or(text.len(), |(next, _)| *next);
     let own = text.get(*at..end).unwrap_or_default().trim_end_matches('\n');
     match origin.written_at() {
         // As it is written there.
-        Some(span) if !several && span.range().len() == own.len() => {
-            let inner = range.start.min(end) - at..range.end.clamp(*at, at + own.len()) - at;
+        Some(span) if span.range().len() == own.len() => {
+            let start = range.start.clamp(*at, end);
+            let inner = start - at..range.end.clamp(*at, at + own.len()) - at;
             origin.moved(span.part(inner.start..inner.end.max(inner.start)))
         }
         _ => origin.clone(),

@@ -6,15 +6,13 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    parse,
-    placeholder::{self, Placeholder},
+    parse, placeholder,
     problem::Problem,
     resolve::{
         config_data,
         context::Context,
         environment::{Environment, Object, Unit},
-        layout,
-        template::{self, Hole},
+        layout, template,
     },
     scalar::Dialect,
     source::{Relevance, Sources},
@@ -118,7 +116,7 @@ fn find(
     let roots = speaking.flat_map(|(file, _)| sources.documents(file, Dialect::Sigs).roots());
     let mut found = layout::objects(roots).filter(is_it);
     match (found.next(), found.next()) {
-        (Some(only), None) => Ok(template::placeholders(only)),
+        (Some(only), None) => Ok(template::placeholders(sources, only)),
         (found, _) => {
             let why = match found {
                 Some(_) => format!("the repository has several {kind}s `{name}`"),
@@ -166,41 +164,22 @@ fn manifests(
     value: &Node,
     problems: &mut Vec<Problem>,
 ) -> Result<Vec<Node>, Reason> {
-    let documents = match value.unknown() {
-        Some(why) => filled(sources, value).ok_or_else(|| why.clone())??,
-        None => {
-            let documents = parse::embedded(sources, value, Dialect::Sigs);
-            if let Some(error) = documents.error() {
-                let text = value.as_scalar().map_or("", |it| &it.text);
-                if placeholder::is_template(text) {
-                    return Err("this text is a template, which is not evaluated".into());
-                }
-                problems.push(Problem::syntax(error, &value.origin));
-            }
-            documents.roots().cloned().collect()
+    let documents = parse::embedded(sources, value, Dialect::Sigs);
+    if let Some(error) = documents.error() {
+        let text = value.as_scalar().map_or("", |it| &it.text);
+        if placeholder::is_template(text) {
+            return Err("this text is a template, which is not evaluated".into());
         }
-    };
+        problems.push(Problem::syntax(error, &value.origin));
+    }
+    if let Some(why) = documents.roots().find_map(Node::unknown) {
+        return Err(why.clone());
+    }
     // A list in JSON is as good as a stream.
-    let roots = documents.iter().flat_map(|it| it.as_list().unwrap_or(std::slice::from_ref(it)));
+    let roots = documents.roots();
+    let roots = roots.flat_map(|it| it.as_list().unwrap_or(std::slice::from_ref(it)));
     let objects = layout::objects(roots).filter(|it| it.get("kind").is_some());
     Ok(objects.cloned().collect())
-}
-
-/// The documents in a text that is unknown because of what something fills in: only that is unknown
-/// in them.
-fn filled(sources: &Sources, value: &Node) -> Option<Result<Vec<Node>, Reason>> {
-    let span = value.origin.written_at()?;
-    let roots = sources.documents(span.file, Dialect::Sigs).roots();
-    let mut written = roots.filter(|it| !parse::is_sops(it)).flat_map(Node::walk);
-    let written =
-        written.find(|it| it.origin.written_at() == Some(span) && it.as_str().is_some())?;
-    let text = written.as_str().filter(|it| Placeholder::Dollar.is_in(it))?;
-    let hole = |range: std::ops::Range<usize>| {
-        let why = format!("nothing in the repository fills in `{}`", &text[range.clone()]);
-        Hole { fill: Err(why.into()), range }
-    };
-    let holes: Vec<Hole> = template::between(text, "${", "}").into_iter().map(hole).collect();
-    Some(template::fill_yaml(sources, written, &holes))
 }
 
 #[cfg(test)]

@@ -109,11 +109,14 @@ fn values(
 fn read(context: &Context<'_>, text: &Node, problems: &mut Vec<Problem>) -> Node {
     let unknown = |why: &str| Node::unknown_value(why, &text.origin);
     // What encodes them for Terraform gives what they read as.
-    if text.unknown().is_some() || text.as_map().is_some() {
+    if text.as_map().is_some() {
         return text.clone();
     }
     let Some(inner) = text.as_scalar().map(|it| &*it.text) else {
-        return unknown("the values are not text");
+        return match text.unknown() {
+            Some(_) => install::values_text(context.sources, text, problems),
+            None => unknown("the values are not text"),
+        };
     };
     let holes: Vec<Hole> = template::between(inner, "%{", "}%")
         .into_iter()

@@ -216,13 +216,7 @@ pub(crate) fn patched(
     kind: PatchKind,
 ) -> Result<Node, Box<Problem>> {
     let refused = || Box::new(Problem::refused(&text.origin, "this is not a patch of that type"));
-    let documents = match text.as_scalar() {
-        Some(_) => parse::embedded(sources, text, Dialect::Sigs),
-        None => {
-            let document = parse::Document { root: Ok(text.clone()), repeated: Vec::new() };
-            parse::Documents { list: vec![document], template: None }
-        }
-    };
+    let documents = parse::embedded(sources, text, Dialect::Sigs);
     let patch = documents.roots().next().filter(|it| it.as_map().is_some());
     match kind {
         PatchKind::Json => {

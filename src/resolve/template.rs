@@ -11,7 +11,7 @@ use crate::{
     placeholder::Placeholder,
     scalar::{self, Dialect, Scalar, Style},
     source::Sources,
-    tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
+    tree::{self, Entry, Map, Node, Origin, Reason, Via},
 };
 
 /// A part of a string that something fills in.
@@ -238,17 +238,39 @@ pub(crate) fn printed(node: &Node) -> Option<String> {
 }
 
 /// A manifest that nothing builds, with what something outside the repository must fill in unknown.
-pub(crate) fn placeholders(node: &Node) -> Node {
-    node.rewrite_scalars(|Scalar { text, .. }| {
-        let why = if Placeholder::Dollar.is_in(text) {
-            format!("nothing in the repository fills in `{text}`").into()
-        } else if Placeholder::Encrypted.is_in(text) {
-            "it is encrypted with SOPS".into()
-        } else {
-            return None;
+pub(crate) fn placeholders(sources: &Sources, node: &Node) -> Node {
+    let nothing = |text: &str| Reason::from(format!("nothing in the repository fills in `{text}`"));
+    node.rewrite(&mut |node| {
+        let text = &*node.as_scalar()?.text;
+        let dollar = Placeholder::Dollar.is_in(text);
+        if dollar && text.contains('\n') {
+            return Some(with_unknown(sources, node, text, nothing));
+        }
+        let why = match dollar {
+            true => nothing(text),
+            false if Placeholder::Encrypted.is_in(text) => "it is encrypted with SOPS".into(),
+            false => return None,
         };
-        Some(Kind::Unknown(why))
+        Some(Node::unknown_value(why, &node.origin))
     })
+}
+
+/// `node`, a text of several lines of which what is between `${` and `}` is unknown: something may read
+/// what stands around that.
+fn with_unknown(sources: &Sources, node: &Node, text: &str, why: impl Fn(&str) -> Reason) -> Node {
+    let origin = parse::parts(sources, node);
+    let (mut texts, mut at) = (Vec::new(), 0);
+    let beyond = text.len()..text.len();
+    for hole in between(text, "${", "}").into_iter().chain(std::iter::once(beyond)) {
+        let before = &text[at..hole.start];
+        texts.extend(parse::lines(before, before, at, &origin));
+        if !hole.is_empty() {
+            texts.push(Node::unknown_value(why(&text[hole.clone()]), &origin(hole.clone())));
+        }
+        at = hole.end;
+    }
+    let first = texts.iter().find_map(Node::unknown).cloned();
+    Node::unknown_value(first.unwrap_or_else(|| why(text)), &node.origin.of_texts(texts))
 }
 
 #[cfg(test)]

@@ -3,10 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::Node;
-use crate::{
-    scalar::Scalar,
-    source::{FileId, Span},
-};
+use crate::source::{FileId, Span};
 
 /// Where a value came from: from the place where it takes effect to the place where it is written.
 ///
@@ -161,26 +158,18 @@ impl Origin {
     }
 
     /// The origin of a text that is put together from `texts`, in their order: what is read of it has
-    /// the way of the text that it stands in.
+    /// the way of the text that it stands in. Some may be unknown, and then the text is.
     #[must_use]
-    pub(crate) fn of_texts<'t>(&self, texts: impl IntoIterator<Item = (&'t str, Self)>) -> Self {
-        let part = |(text, origin)| (TEXT, Node::new(Scalar::string(text), origin));
-        self.joined(texts.into_iter().map(part))
+    pub(crate) fn of_texts(&self, texts: impl IntoIterator<Item = Node>) -> Self {
+        let is_empty = |it: &Node| it.as_scalar().is_some_and(|it| it.text.is_empty());
+        self.joined(texts.into_iter().filter(|it| !is_empty(it)).map(|it| (TEXT, it)))
     }
 
-    /// Where the texts start that `text` is put together from, and their ways; nothing where it is one.
-    pub(crate) fn texts(&self, text: &str) -> Vec<(usize, Self)> {
-        let (mut found, mut at) = (Vec::new(), 0);
-        for (name, part) in self.parts() {
-            let rest = text.get(at..).unwrap_or_default();
-            let Some(its) = part.as_str().filter(|it| name == TEXT && rest.starts_with(it)) else {
-                return Vec::new();
-            };
-            let length = its.len();
-            found.push((at, part.origin));
-            at += length;
-        }
-        if at == text.len() { found } else { Vec::new() }
+    /// The texts that a text is put together from, in their order; none where it is one.
+    pub(crate) fn texts(&self) -> Vec<Node> {
+        let parts = self.parts();
+        let are_texts = parts.iter().all(|(name, _)| *name == TEXT);
+        if are_texts { parts.into_iter().map(|it| it.1).collect() } else { Vec::new() }
     }
 
     /// The value at `self` that took the place of the one at `old`, whose place stays on the way.
@@ -208,13 +197,14 @@ impl Origin {
                 Self { step: self.step, next, parts: None }
             }
         };
-        // What holds the expression is not that part any more.
-        let whole = |part: &Node| {
-            part.as_scalar().is_some_and(|it| !it.text.contains('$') && !it.text.contains("{{"))
+        // What holds the expression is not that part any more, and the texts are others.
+        let whole = |(name, part): &&Part| {
+            let text = part.as_scalar().filter(|_| *name != TEXT);
+            text.is_some_and(|it| !it.text.contains('$') && !it.text.contains("{{"))
         };
         match &self.parts {
             None => filled,
-            Some(parts) => filled.joined(parts.iter().filter(|(_, it)| whole(it)).cloned()),
+            Some(parts) => filled.joined(parts.iter().filter(whole).cloned()),
         }
     }
 

@@ -108,3 +108,147 @@ fn lines_that_a_chart_prints_into_a_text_keep_their_places() {
     podLabels.c: d  apps/templates/application.yaml:16
     ");
 }
+
+#[test]
+fn an_unknown_part_of_a_text_hides_what_it_touches() {
+    let release = |inner: &str| {
+        values_of_release(&format!(
+            "
+            //- clusters/prod/app.yaml
+            apiVersion: kustomize.toolkit.fluxcd.io/v1
+            kind: Kustomization
+            metadata: {{name: app, namespace: flux-system}}
+            spec:
+              path: ./app
+              sourceRef: {{kind: GitRepository, name: flux-system}}
+              postBuild: {{substituteFrom: [{{kind: Secret, name: elsewhere}}]}}
+            //- app/release.yaml
+            apiVersion: helm.toolkit.fluxcd.io/v2
+            kind: HelmRelease
+            metadata: {{name: metrics-server, namespace: kube-system}}
+            spec:
+              chart: {{spec: {{chart: metrics-server, version: 3.12.2}}}}
+              valuesFrom: [{{kind: ConfigMap, name: values}}]
+            ---
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {{name: values, namespace: kube-system}}
+            data:
+              values.yaml: |
+                replicas: 2
+                {inner}
+            "
+        ))
+    };
+    let of = |inner: &[&str]| release(&inner.join(&format!("\n{}", " ".repeat(16))));
+    assert_snapshot!(of(&[
+        "args:",
+        "  - --metric-resolution=${RESOLUTION}",
+        "  - ${FLAG}",
+        "  - --v=2",
+        "podLabels: {${KEY}: a, b: 'x${KEY}'}",
+        "# ${COMMENT}",
+        "nodeSelector:",
+        "  ${PAIR}",
+        "  c: d",
+    ]), @"
+    replicas: 2  app/release.yaml:6 values `{kind: ConfigMap, name: values}` < app/release.yaml:13
+    args:
+      - unknown: the Secret `flux-system/elsewhere` is not in the repository  app/release.yaml:6 values `{kind: ConfigMap, name: values}` < app/release.yaml:15 `--metric-resolution=`
+      - unknown: the Secret `flux-system/elsewhere` is not in the repository  app/release.yaml:6 values `{kind: ConfigMap, name: values}` < app/release.yaml:16 `${FLAG}`
+      - --v=2  app/release.yaml:6 values `{kind: ConfigMap, name: values}` < app/release.yaml:17
+    podLabels.b: unknown: the Secret `flux-system/elsewhere` is not in the repository  app/release.yaml:6 values `{kind: ConfigMap, name: values}` < app/release.yaml:18 `'x`
+    podLabels.*: unknown: the Secret `flux-system/elsewhere` is not in the repository
+    nodeSelector.c: d  app/release.yaml:6 values `{kind: ConfigMap, name: values}` < app/release.yaml:22
+    nodeSelector.*: unknown: the Secret `flux-system/elsewhere` is not in the repository
+    ");
+    // Nothing can be told of what is no YAML around it.
+    assert_snapshot!(of(&["args: [${FLAG}"]), @"*: unknown: the Secret `flux-system/elsewhere` is not in the repository");
+}
+
+#[test]
+fn an_unknown_part_of_a_patch_hides_what_it_sets() {
+    let sources = fixture(
+        "
+        //- clusters/prod/app.yaml
+        apiVersion: kustomize.toolkit.fluxcd.io/v1
+        kind: Kustomization
+        metadata: {name: app, namespace: flux-system}
+        spec:
+          path: ./app
+          sourceRef: {kind: GitRepository, name: flux-system}
+          postBuild: {substituteFrom: [{kind: Secret, name: elsewhere}]}
+        //- app/release.yaml
+        apiVersion: helm.toolkit.fluxcd.io/v2
+        kind: HelmRelease
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec:
+          chart: {spec: {chart: metrics-server, version: 3.12.2}}
+          postRenderers:
+          - kustomize:
+              patches:
+              - target: {kind: Deployment}
+                patch: |
+                  - op: add
+                    path: /spec/template/spec/containers/0/args/-
+                    value: --metric-resolution=5s
+                  - {op: replace, path: /spec/replicas, value: ${REPLICAS}}
+              - patch: |
+                  apiVersion: apps/v1
+                  kind: Deployment
+                  metadata: {name: metrics-server, namespace: kube-system, annotations: {a: '${A}'}}
+                  spec: {template: {spec: {priorityClassName: low}}}
+        ",
+    );
+    let (_, clusters) = analyze(&sources, &Config::default());
+    let server = &clusters[0].metrics_servers[0];
+    let resolution = server.metric_resolution.value().expect("it is known");
+    assert_eq!(resolution.to_string(), "5s");
+    assert!(server.replicas.is_unknown());
+    assert_eq!(server.priority_class.value().map(String::as_str), Some("low"));
+}
+
+#[test]
+fn an_unknown_value_that_a_chart_prints_hides_what_it_touches() {
+    assert_snapshot!(values_of_release("
+        //- apps/Chart.yaml
+        apiVersion: v2
+        name: apps
+        version: 0.1.0
+        //- apps/templates/app.yaml
+        apiVersion: argoproj.io/v1alpha1
+        kind: Application
+        metadata: {name: metrics-server, namespace: argocd}
+        spec:
+          destination: {server: https://kubernetes.default.svc, namespace: kube-system}
+          source:
+            repoURL: https://kubernetes-sigs.github.io/metrics-server/
+            chart: metrics-server
+            targetRevision: 3.12.2
+            helm:
+              values: |
+                podAnnotations: {a: '{{ randAlphaNum 5 }}'}
+                args:
+                  {{- fromYaml (randAlphaNum 5) | toYaml | nindent 10 }}
+                  - --v=2
+                nodeSelector:
+                  {{- fromYaml (randAlphaNum 5) | toYaml | nindent 10 }}
+                  c: d
+                replicas: 2
+        //- root.yaml
+        apiVersion: argoproj.io/v1alpha1
+        kind: Application
+        metadata: {name: root, namespace: argocd}
+        spec:
+          destination: {server: https://kubernetes.default.svc, namespace: argocd}
+          source: {repoURL: https://github.com/acme/gitops, path: apps}
+    "), @"
+    podAnnotations.a: unknown: `randAlphaNum` gives something else each time  apps/templates/app.yaml:12 `'`
+    args:
+      - unknown: `randAlphaNum` gives something else each time  apps/templates/app.yaml:14 `randAlphaNum 5`
+      - --v=2  apps/templates/app.yaml:15
+    nodeSelector.c: d  apps/templates/app.yaml:18
+    nodeSelector.*: unknown: `randAlphaNum` gives something else each time
+    replicas: 2  apps/templates/app.yaml:19
+    ");
+}

@@ -18,10 +18,7 @@ pub(super) fn configure(
     platform: &mut Platform,
 ) {
     let Some(values) = values else { return };
-    let documents = match values.as_scalar() {
-        Some(_) => input.embedded(values, &mut platform.problems),
-        None => vec![values.clone()],
-    };
+    let documents = input.embedded(values, &mut platform.problems);
     for (_, server) in platform.bundled.iter_mut().filter(|(it, _)| it == cluster) {
         for values in &documents {
             set(input, server, values);

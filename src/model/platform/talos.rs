@@ -95,11 +95,7 @@ fn omni(input: &Input<'_>, node: &Node, problems: &mut Vec<Problem>) -> Vec<Node
     } else {
         return Vec::new();
     };
-    let documents = |it: &&Node| match it.as_scalar() {
-        Some(_) => input.embedded(it, problems),
-        None => vec![(*it).clone()],
-    };
-    written.iter().flat_map(documents).collect()
+    written.iter().flat_map(|it| input.embedded(it, problems)).collect()
 }
 
 /// The nodes that a `talconfig.yaml` defines, with the patches that each gets.
@@ -197,8 +193,9 @@ fn patch(
     problems: &mut Vec<Problem>,
     used: &mut Vec<String>,
 ) -> Vec<Node> {
-    let Some(text) = item.as_str() else { return vec![item.clone()] };
-    let Some(path) = text.strip_prefix('@') else { return input.embedded(item, problems) };
+    let Some((text, path)) = item.as_str().and_then(|it| Some((it, it.strip_prefix('@')?))) else {
+        return input.embedded(item, problems);
+    };
     let path = source::join(document.dir(), path.trim());
     let file = path.as_deref().and_then(|path| input.sources.find(path));
     let Some(file) = file else {

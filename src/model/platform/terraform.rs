@@ -296,10 +296,7 @@ fn config_patches(input: &Input<'_>, block: &Block, platform: &mut Platform) -> 
             patches.push(Node::unknown_value(why, &list.origin));
         }
         for patch in list.items() {
-            match patch.as_scalar() {
-                Some(_) => patches.extend(input.embedded(patch, &mut platform.problems)),
-                None => patches.push(patch.clone()),
-            }
+            patches.extend(input.embedded(patch, &mut platform.problems));
         }
     }
     talos::deployed(input, &patches, platform);

@@ -97,13 +97,7 @@ fn instance(set: &Node, scope: &SetTemplate<'_>, template: &Node) -> Node {
 /// delete. A patch that cannot be read leaves nothing certain.
 fn patched(mut application: Node, patch: &Node, scope: &SetTemplate<'_>) -> Node {
     let over = scope.yaml(patch);
-    let over = match over.as_scalar() {
-        Some(_) => {
-            crate::parse::embedded(scope.sources, &over, Dialect::Sigs).roots().next().cloned()
-        }
-        None => Some(over),
-    };
-    match over {
+    match crate::parse::embedded(scope.sources, &over, Dialect::Sigs).roots().next().cloned() {
         // What is in conditions of which none holds.
         None => application,
         Some(over) if over.as_map().is_some() => {

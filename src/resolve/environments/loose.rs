@@ -135,7 +135,7 @@ impl Loose {
                 if template.is_some() {
                     object = ytt::computed(sources, file, node);
                 }
-                let filled = placeholders(&object);
+                let filled = placeholders(sources, &object);
                 if layout::lacks_chart(&filled) {
                     continue;
                 }
@@ -191,7 +191,7 @@ impl Loose {
             }
         }
         let only = named.values().filter_map(|it| match **it {
-            [one] => Some(placeholders(one)),
+            [one] => Some(placeholders(sources, one)),
             _ => None,
         });
         Self { objects: only.collect(), ..Self::default() }

@@ -251,13 +251,13 @@ impl Template<'_> {
             let name = from.iter().find_map(|it| it.from.as_deref()).unwrap_or_default();
             self.kept.borrow_mut().extend(self.kept_in(&scalar.text, node, name, variable));
         }
-        if let Some(why) = self.unknown(expressions) {
-            return Node::unknown_value(why, &origin);
-        }
         let origin = match &out {
             Kind::Scalar(it) if it.text.contains('\n') => self.of_lines(&it.text, node, origin),
             _ => origin,
         };
+        if let Some(why) = self.unknown(expressions) {
+            return Node::unknown_value(why, &origin);
+        }
         place(&Node::new(out, origin.clone()), &origin)
     }
 
@@ -270,28 +270,27 @@ impl Template<'_> {
         else {
             return origin;
         };
-        let part = |range: Range<usize>| parse::part(self.context.sources, node, range);
-        let mut texts: Vec<(&str, Origin)> = Vec::new();
+        let part = parse::parts(self.context.sources, node);
+        let known = |text: &str, way: Origin| Node::new(Scalar::string(text), way);
+        let mut texts: Vec<Node> = Vec::new();
         let (mut read, mut written) = (0, 0);
         let beyond = (old.len()..old.len(), text.len()..text.len(), None);
-        let filled = output.filled.iter().map(|it| {
-            let variable = it.from.as_ref().and_then(|name| self.variables.known.get(name));
-            (it.input.clone(), it.output.clone(), variable)
-        });
-        for (input, output, variable) in filled.chain([beyond]) {
+        let filled = output.filled.iter().map(|it| (it.input.clone(), it.output.clone(), Some(it)));
+        for (input, output, filled) in filled.chain([beyond]) {
             let (was, is) = (&old[read..input.start], &text[written..output.start]);
-            // A text for each line: what is written `$$` is shorter than it was, and on the line where it was.
-            let lines = was.split_inclusive('\n').zip(is.split_inclusive('\n'));
-            for (was, is) in lines {
-                texts.push((is, part(read..read + was.trim_end_matches('\n').len())));
-                read += was.len();
-            }
+            // What is written `$$` is shorter than it was, and on the line where it was.
+            texts.extend(parse::lines(is, was, read, &part));
             let place = part(input.clone());
+            let variable = filled.and_then(|it| self.variables.known.get(it.from.as_ref()?));
             let way = variable.map(|it| place.filled(Via::Substituted, &it.origin));
-            texts.push((&text[output.clone()], way.unwrap_or(place)));
+            let way = way.unwrap_or(place);
+            texts.push(match filled.and_then(|it| self.why_unknown(it)) {
+                Some(why) => Node::unknown_value(why, &way),
+                None => known(&text[output.clone()], way),
+            });
             (read, written) = (input.end, output.end);
         }
-        origin.of_texts(texts.into_iter().filter(|(text, _)| !text.is_empty()))
+        origin.of_texts(texts)
     }
 
     /// That `text`, which `node` became, has the quotes with which an env file defines `variable`, or
@@ -323,31 +322,38 @@ impl Template<'_> {
 
     /// Why the text of some expressions cannot be told, if that is so.
     fn unknown(&self, expressions: Range<usize>) -> Option<Reason> {
-        let variables = self.variables;
         let mut found = None;
         for index in expressions {
             let Some(filled) = self.filled.get(index) else { continue };
-            let hidden = filled.names.iter().find_map(|name| match variables.known.get(name) {
-                Some(value) => value.unknown(),
-                None => variables.open.as_ref(),
-            });
-            if let Some(why) = hidden {
-                found.get_or_insert_with(|| why.clone());
-            } else if let Some(name) = filled.missing.first() {
+            if self.hidden(filled).is_none() && !filled.missing.is_empty() {
                 self.reported.borrow_mut().insert(index);
-                // Where nobody can tell, what is printed is what the lenient ones apply.
-                let untold = match self.context.purpose {
-                    Purpose::Judge => !variables.controller.is_lenient(),
-                    Purpose::Render => variables.controller.is_strict(),
-                };
-                if untold {
-                    found.get_or_insert_with(|| {
-                        format!("nothing defines the variable `{name}`").into()
-                    });
-                }
             }
+            found = found.or_else(|| self.why_unknown(filled));
         }
         found
+    }
+
+    /// Why a variable that an expression names is unknown, if one is.
+    fn hidden(&self, filled: &Filled) -> Option<&Reason> {
+        let variables = self.variables;
+        filled.names.iter().find_map(|name| match variables.known.get(name) {
+            Some(value) => value.unknown(),
+            None => variables.open.as_ref(),
+        })
+    }
+
+    /// Why the text of an expression cannot be told, if that is so.
+    fn why_unknown(&self, filled: &Filled) -> Option<Reason> {
+        // Where nobody can tell, what is printed is what the lenient ones apply.
+        let untold = || match self.context.purpose {
+            Purpose::Judge => !self.variables.controller.is_lenient(),
+            Purpose::Render => self.variables.controller.is_strict(),
+        };
+        let undefined = || {
+            let name = filled.missing.first().filter(|_| untold())?;
+            Some(format!("nothing defines the variable `{name}`").into())
+        };
+        self.hidden(filled).cloned().or_else(undefined)
     }
 
     /// A problem for every expression whose variable nothing defines.

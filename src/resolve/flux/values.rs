@@ -151,9 +151,6 @@ fn layer(
     value: &Node,
     problems: &mut Vec<Problem>,
 ) -> Node {
-    if value.unknown().is_some() {
-        return value.clone();
-    }
     let documents = parse::embedded(context.sources, value, Dialect::Sigs);
     let of = |documents: &Documents| helm::layer(documents, &value.origin);
     let mut values = of(&documents);

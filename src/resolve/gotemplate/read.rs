@@ -8,7 +8,7 @@ use super::text::{MarkSource, MarkedText, Perhaps, TextMark};
 use crate::{
     emit::UNKNOWN,
     parse::{self, Document, SyntaxError},
-    scalar::Dialect,
+    scalar::{Dialect, Scalar},
     source::Span,
     tree::{Entry, Kind, Map, Node, Origin, Reason, Via},
 };
@@ -132,19 +132,7 @@ impl MarkedText {
         if !self.text.contains(UNKNOWN) {
             return self.clone();
         }
-        let lines: Vec<&str> = self.text.split_inclusive('\n').collect();
-        let (mut inserted, mut at) = (Vec::new(), 0);
-        for (index, line) in lines.iter().enumerate() {
-            if line.trim() == UNKNOWN {
-                let start = at + width(line);
-                match around(&lines[..index], &lines[index + 1..], width(line)) {
-                    Some(mark @ ITEM) => inserted.push((start, mark)),
-                    Some(mark) => inserted.push((start + UNKNOWN.len(), mark)),
-                    None => {}
-                }
-            }
-            at += line.len();
-        }
+        let inserted = parse::unknown_lines(&self.text, |line| line == UNKNOWN);
         let marks = inserted.iter().map(|(at, mark)| (*at..*at, Self::made_of(mark)));
         let mut result = self.with(marks);
         // What is inserted belongs to the branch around it.
@@ -224,42 +212,6 @@ impl Side {
         let place = |it: Span| Origin::written(self.span(it));
         let origin = |it: &Origin| it.written_at().map_or_else(|| it.clone(), place);
         node.map_places(&origin, &|key| key.map(|it| self.span(it)))
-    }
-}
-
-/// What makes a line an item of a list, or a key of a map.
-const ITEM: &str = "- ";
-const KEY: &str = ":";
-
-fn width(line: &str) -> usize {
-    line.len() - line.trim_start().len()
-}
-
-/// What makes an entry of the line between `before` and `after` that is indented by `indent`; nothing
-/// where it is a value by itself.
-fn around(before: &[&str], after: &[&str], indent: usize) -> Option<&'static str> {
-    let solid = |it: &&&str| !it.trim().is_empty();
-    let kind = |line: &str| match line.trim_start() {
-        it if it.starts_with(ITEM) || it.trim_end() == "-" => ITEM,
-        _ => KEY,
-    };
-    let mut above = before.iter().rev().filter(solid);
-    let last = above.find(|it| width(it) <= indent || it.trim_start().starts_with(ITEM));
-    // `- a: b` holds a map that is indented by two more.
-    let inside = |it: &str| {
-        let rest = it.trim_start().strip_prefix(ITEM)?;
-        Some(it.len() - rest.trim_start().len())
-    };
-    match last {
-        Some(it) if width(it) == indent && it.trim_end().ends_with(':') && kind(it) == KEY => {
-            Some(ITEM)
-        }
-        Some(it) if width(it) == indent && !it.trim_start().starts_with("---") => Some(kind(it)),
-        Some(it) if inside(it) == Some(indent) => Some(KEY),
-        _ => {
-            let next = after.iter().find(solid)?;
-            (width(next) == indent && !next.starts_with("---")).then(|| kind(next))
-        }
     }
 }
 
@@ -398,16 +350,18 @@ impl MarkedText {
             let differ = sides.iter().any(|it| it.kind != sides[0].kind);
             differ.then(|| self.why(&range))
         };
-        match sides.iter().find_map(|it| self.unknown_in(&range_of(it))).or_else(differ) {
+        let unknown = sides.iter().find_map(|it| self.unknown_in(&range_of(it))).or_else(differ);
+        let origin = self.of_lines(sides[0], &range, origin);
+        match unknown {
             Some(why) => Node::unknown_value(why, &origin),
-            None => Node::new(sides[0].kind.clone(), self.of_lines(sides[0], &range, origin)),
+            None => Node::new(sides[0].kind.clone(), origin),
         }
     }
 
     /// `origin` of the scalar that `read` is at `range`; of a text of several lines into which values are
     /// printed, with the places of what stands in it: something may read it as YAML.
     fn of_lines(&self, read: &Node, range: &Range<usize>, origin: Origin) -> Origin {
-        let is_value = |it: &TextMark| matches!(it.from, MarkSource::Value(_));
+        let is_value = |it: &TextMark| !matches!(it.from, MarkSource::File(..));
         let (Some(scalar), Some(block)) = (read.as_scalar(), self.text.get(range.clone())) else {
             return origin;
         };
@@ -415,7 +369,7 @@ impl MarkedText {
             return origin;
         }
         let Some(lines) = parse::lines_in(block, scalar) else { return origin };
-        let mut texts: Vec<(&str, Origin)> = Vec::new();
+        let mut texts: Vec<Node> = Vec::new();
         for (line, at) in scalar.text.split_inclusive('\n').zip(lines) {
             let start = range.start + at;
             let bare = line.trim_end_matches('\n').len();
@@ -426,14 +380,22 @@ impl MarkedText {
             ends.dedup();
             let mut from = 0;
             for end in ends {
-                let way =
-                    self.origin_of(start + from..start + end).unwrap_or_else(|| origin.whole());
+                let part = start + from..start + end;
+                let way = self.origin_of(part.clone()).unwrap_or_else(|| origin.whole());
                 let to = if end == bare { line.len() } else { end };
-                texts.push((&line[from..to], way));
+                let known = |text: &str| Node::new(Scalar::string(text), way.clone());
+                match (self.unknown_in(&part), line[from..to].split_once(UNKNOWN)) {
+                    // The white space before what is printed on lines of its own counts.
+                    (Some(why), Some((before, after))) => {
+                        texts.extend([known(before), Node::unknown_value(why, &way), known(after)]);
+                    }
+                    (Some(why), None) => texts.push(Node::unknown_value(why, &way)),
+                    (None, _) => texts.push(known(&line[from..to])),
+                }
                 from = end;
             }
         }
-        origin.of_texts(texts.into_iter().filter(|(text, _)| !text.is_empty()))
+        origin.of_texts(texts)
     }
 
     fn unknown_in(&self, range: &Range<usize>) -> Option<Reason> {

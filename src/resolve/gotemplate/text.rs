@@ -120,9 +120,10 @@ impl MarkedText {
     pub(crate) fn of_template(sources: &Sources, node: &Node) -> Self {
         let Some(scalar) = node.as_scalar() else { return Self::of_node(node) };
         let mut text = Self::default();
+        let part = parse::parts(sources, node);
         for (start, line) in crate::source::lines(&scalar.text) {
             let bare = line.trim_end_matches('\n');
-            let origin = parse::part(sources, node, start..start + bare.len());
+            let origin = part(start..start + bare.len());
             let is_exact = |it: &Span| origin.steps().count() == 1 && sources.slice(*it) == bare;
             text.push(&match origin.written_at().filter(is_exact) {
                 Some(span) => Self::written(line, span),

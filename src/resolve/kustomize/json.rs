@@ -9,7 +9,7 @@ use crate::{
     resolve::kustomize::{
         blur,
         budget::Room,
-        value::{Outcome, is_text, refusal, refusal_of},
+        value::{Outcome, is_text, refusal, refusal_of, unresolved},
     },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     tree::{self, Entry, Kind, Map, Node, Origin, Reason, Via},
@@ -75,15 +75,18 @@ impl JsonPatch {
 fn apply(root: &mut Node, operation: &Node, spare: &mut Room<'_>) -> Outcome<()> {
     let refuse = |message: String| refusal(&operation.origin, message);
     spare.take_bytes(moved_by(root, operation), &operation.origin)?;
-    let field = |name: &str| match operation.get(name).map(|it| (it, it.as_str())) {
-        Some((_, Some(text))) => Ok(text),
-        Some((node, None)) => Err(refusal(&node.origin, format!("`{name}` is not a string"))),
-        None => Err(refuse(format!("this operation has no `{name}`"))),
+    let field = |name: &str| match operation.look(name) {
+        Err((why, at)) => Err(unresolved(&at, why)),
+        Ok(Some(node)) => {
+            let refuse = || refusal(&node.origin, format!("`{name}` is not a string"));
+            node.as_str().ok_or_else(refuse)
+        }
+        Ok(None) => Err(refuse(format!("this operation has no `{name}`"))),
     };
     let op = field("op")?;
     let path = field("path")?;
-    let value = || match operation.get("value") {
-        Some(value) => as_text_keys(&through_json(value, Dialect::Sigs)),
+    let value = || match operation.perhaps_at("value") {
+        Some(value) => as_text_keys(&through_json(&value, Dialect::Sigs)),
         None => Node::new(Scalar::null(), operation.origin.clone()),
     };
     match op {
@@ -125,7 +128,8 @@ fn apply(root: &mut Node, operation: &Node, spare: &mut Room<'_>) -> Outcome<()>
             let wanted = value();
             let holds = match get(root, path) {
                 Some(found) => {
-                    found.walk().any(|it| it.unknown().is_some()) || equal(found, &wanted)
+                    let mut both = found.walk().chain(wanted.walk());
+                    both.any(|it| it.unknown().is_some()) || equal(found, &wanted)
                 }
                 None => {
                     let open = |(node, key): (&mut Node, String)| {

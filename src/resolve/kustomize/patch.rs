@@ -1,7 +1,7 @@
 //! Patches: which kind each is, and what it is for.
 
 use crate::{
-    parse::{self, Document, Documents},
+    parse::{self, Documents},
     placeholder,
     problem::Problem,
     resolve::environment::Deleted,
@@ -49,6 +49,7 @@ struct PatchSource {
 }
 
 impl PatchSource {
+    /// A text, or what another tool writes as a tree.
     fn inline(loader: &Loader<'_>, node: &Node) -> Self {
         let sources = loader.context.sources;
         Self {
@@ -60,19 +61,6 @@ impl PatchSource {
                 let why = "this patch is a template, which is not evaluated";
                 Problem::unresolved(&node.origin, why)
             }),
-        }
-    }
-
-    /// A patch that another tool writes as a tree.
-    fn tree(node: &Node) -> Self {
-        let root = Document { root: Ok(node.clone()), repeated: Vec::new() };
-        let documents = Documents { list: vec![root], template: None };
-        Self {
-            merge: documents.clone(),
-            json: documents,
-            text: String::new(),
-            whole: node.origin.clone(),
-            template: None,
         }
     }
 
@@ -108,13 +96,9 @@ impl PatchEntry {
     /// # Errors
     /// What is no patch.
     pub(super) fn new(loader: &Loader<'_>, entry: &Node) -> Outcome<Self> {
-        if let Some(why) = entry.get("patch").and_then(Node::unknown) {
-            return Err(unresolved(&entry.origin, why.clone()));
-        }
-        let inline = entry.get("patch").filter(|it| !text(Some(it)).trim().is_empty());
-        let tree = entry.get("patch").filter(|it| it.as_scalar().is_none());
+        let empty = |it: &Node| it.as_scalar().is_some_and(|it| it.text.trim().is_empty());
+        let inline = entry.get("patch").filter(|it| !empty(it));
         let source = match (inline, shape::text(entry, "path")) {
-            _ if tree.is_some() => PatchSource::tree(tree.unwrap_or(entry)),
             (Some(inline), None) => PatchSource::inline(loader, inline),
             (None, Some(file)) => PatchSource::file(loader, file)?,
             (None, None) => return Err(refusal(&entry.origin, "this has neither patch nor path")),
@@ -134,7 +118,10 @@ impl PatchEntry {
                 return Err(problem);
             }
             (Err(_), Some(operations)) => Patch::Json(operations),
-            (Err(problem), None) => return Err(problem),
+            (Err(problem), None) => {
+                let why = inline.and_then(Node::unknown).cloned();
+                return Err(why.map_or(problem, |why| unresolved(&entry.origin, why)));
+            }
         };
         let target = entry.get("target");
         if let (Some(target), Patch::Merge(objects)) = (target, &patch)

@@ -18,7 +18,7 @@ use crate::{
         template::placeholders,
     },
     scalar::Dialect,
-    source::{FileId, Span},
+    source::{FileId, Sources, Span},
     tree::{self, Node, Origin, Reason},
 };
 
@@ -153,7 +153,7 @@ impl Session<'_> {
                 Doing::Objects(objects, problems) => {
                     environment.problems.extend(problems.iter().cloned());
                     for node in objects.iter().filter(|it| it.str_at("kind").is_some()) {
-                        put(&mut environment, &branches, &step, node);
+                        put(self.context.sources, &mut environment, &branches, &step, node);
                     }
                     true
                 }
@@ -197,7 +197,7 @@ impl Session<'_> {
                     let roots = files.iter().flat_map(|it| {
                         layout::objects(sources.documents(*it, Dialect::Sigs).roots())
                     });
-                    (roots.map(placeholders).collect(), Vec::new())
+                    (roots.map(|it| placeholders(sources, it)).collect(), Vec::new())
                 }
                 Doing::Build(dir) => {
                     let options =
@@ -263,6 +263,7 @@ fn joined(steps: Vec<CommandStep>) -> Vec<CommandStep> {
 
 /// Adds an object, in the place of the one of its name.
 fn put(
+    sources: &Sources,
     environment: &mut Environment,
     branches: &[Vec<(usize, usize)>],
     step: &CommandStep,
@@ -274,7 +275,7 @@ fn put(
     let own = identity(node);
     let known = environment.objects.iter().position(|it| identity(&it.node) == own);
     let Some(index) = known else {
-        return environment.objects.push(Object::new(placeholders(node)));
+        return environment.objects.push(Object::new(placeholders(sources, node)));
     };
     let object = &mut environment.objects[index].node;
     *object = match branches.get(index).is_none_or(|it| step.follows(it)) {

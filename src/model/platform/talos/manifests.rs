@@ -62,7 +62,7 @@ fn written_out(input: &Input<'_>, name: &str, contents: &Node, platform: &mut Pl
     }
     let found = input.embedded(contents, &mut platform.problems);
     let found = layout::objects(found.iter()).filter(|it| it.get("kind").is_some());
-    let found: Vec<Object> = found.map(|it| Object::new(placeholders(it))).collect();
+    let found: Vec<Object> = found.map(|it| Object::new(placeholders(input.sources, it))).collect();
     platform.approvers.extend(approver::of_objects(&found));
     platform.manifests.extend(found);
 }

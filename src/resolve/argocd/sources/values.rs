@@ -106,7 +106,7 @@ impl SourcePart<'_, '_> {
 
     /// `helm.values`: text that is YAML, unless an ApplicationSet's template was already read.
     fn inline(&self, values: &Node, deployed: &mut Deployed) -> Node {
-        if values.as_scalar().is_none() {
+        if values.as_map().is_some() {
             return values.clone();
         }
         install::values_text(self.argo.context.sources, values, &mut deployed.problems)
