@@ -11,8 +11,12 @@ mod helm;
 mod kubectl;
 mod run;
 mod values;
+mod written;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use self::{
     build::{CommandStep, Doing},
@@ -20,6 +24,7 @@ use self::{
     kubectl::ObjectPatch,
     run::ShellFunction,
     values::{ShellArgument, ShellFrame, ShellScope, ShellVariables},
+    written::{Branch, BranchedValue, WrittenText},
 };
 use crate::{
     literals::Literals,
@@ -150,6 +155,7 @@ enum CommandOutput {
     /// What is at an address.
     Url(ShellArgument),
     Objects(Vec<Node>),
+    Text(Arc<WrittenText>),
     /// What `helm template` prints.
     Release(Box<Release>, Vec<Problem>),
     /// A file or a directory of the repository.
@@ -227,14 +233,14 @@ struct Session<'a> {
     /// The addresses of chart repositories by their aliases.
     repositories: BTreeMap<String, Node>,
     /// What the commands write, by the names of files.
-    made: BTreeMap<String, (CommandOutput, Vec<Span>)>,
+    made: BTreeMap<String, BranchedValue<(CommandOutput, Vec<Span>)>>,
     steps: Vec<CommandStep>,
     /// How many conditions there were.
     conditions: usize,
     /// The conditions around all commands of a text.
-    around: Vec<(usize, usize)>,
+    around: Branch,
     /// The branch and the place of the command that runs, and those that print what it reads.
-    branch: Vec<(usize, usize)>,
+    branch: Branch,
     at: Vec<Span>,
     reached: Reached,
     /// The tool that starts a cluster on the machine that runs the commands.
@@ -400,6 +406,43 @@ mod tests {
     const PATCH: &str = r#"kubectl patch -n kube-system deploy/metrics-server --type=json -p '[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--kubelet-insecure-tls"}]'"#;
 
     const NOTHING: [&str; 0] = [];
+
+    #[test]
+    fn what_is_added_to_a_file_stays_behind_what_is_there() {
+        let cat = |way: &str, text: &str| format!("cat {way} ms.yaml <<EOF\n{text}\nEOF\n");
+        let found = |made: &str| {
+            findings(&format!("\n//- a.sh\n{made}{HELM} -f ms.yaml\n//- own.yaml\nreplicas: 1\n"))
+        };
+        let first = cat(">", "args:\n  - --kubelet-insecure-tls");
+        let expected = ["kubelet-insecure-tls a.sh:3"];
+        let more = "resources: {requests: {memory: 200mb}}";
+        let both = ["invalid-quantity a.sh:6", "kubelet-insecure-tls a.sh:3"];
+        assert_eq!(found(&(first.clone() + &cat(">>", more))), both);
+        for last in [
+            "tee -a ms.yaml <<EOF\nreplicas: 1\nEOF\n".to_owned(),
+            "echo 'replicas: 1' >> ms.yaml\n".to_owned(),
+            "echo -n \"replicas: $N\" >>ms.yaml\n".to_owned(),
+            "echo replicas: 1 | tee --append ms.yaml\n".to_owned(),
+            "cat own.yaml >> ms.yaml\n".to_owned(),
+            "cat ms.yaml own.yaml > a.yaml; cp a.yaml ms.yaml\n".to_owned(),
+        ] {
+            assert_eq!(found(&(first.clone() + &last)), expected, "{last}");
+        }
+        let own = format!("cp own.yaml ms.yaml\n{}", cat(">>", more));
+        assert_eq!(found(&own), ["invalid-quantity a.sh:3"]);
+        let last =
+            format!("echo args: > ms.yaml\n{}", "echo '- --kubelet-insecure-tls' >> ms.yaml\n");
+        assert_eq!(found(&last), ["kubelet-insecure-tls a.sh:2"]);
+        let branches = format!("if x; then\n{first}else\n{}fi\n", cat(">", "replicas: 1"));
+        for unknown in [
+            format!("{first}date >> ms.yaml\n"),
+            format!("{first}if x; then echo 'args: []' >> ms.yaml; fi\n"),
+            branches,
+        ] {
+            let line = unknown.lines().count() + 1;
+            assert_eq!(found(&unknown), [format!("unresolved a.sh:{line}")], "{unknown}");
+        }
+    }
 
     #[test]
     fn what_a_script_reads_in_is_not_the_name_of_the_variable() {

@@ -81,6 +81,8 @@ pub(super) struct ShellCommand {
     pub piped: bool,
     /// Where its output goes.
     pub output: Option<Word>,
+    /// Whether that stays behind what is there.
+    pub appends: bool,
     /// The text of its here-document, and whether that is filled in.
     pub document: Option<(Word, bool)>,
 }

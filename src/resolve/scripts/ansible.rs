@@ -505,7 +505,7 @@ impl Session<'_> {
             (None, None) => return,
         };
         let into = self.argument_of(into);
-        self.write(&into, content);
+        self.write(&into, content, false);
     }
 
     /// The objects of a template, filled in.

@@ -9,15 +9,9 @@ use super::{
 use crate::{
     parse,
     problem::Problem,
-    resolve::{
-        install, layout,
-        names::environment_of,
-        shell::{Word, WordPiece},
-        template::{self, Hole},
-    },
-    scalar::Scalar,
+    resolve::{install, layout, names::environment_of},
     source::{self, FileId},
-    tree::{Node, Origin, Via},
+    tree::Node,
 };
 
 /// Words in the names of variables that say which environment it is.
@@ -71,15 +65,9 @@ impl Session<'_> {
         self.paths(file).into_iter().next().or_else(|| file.text.clone())
     }
 
-    pub(super) fn write(&mut self, file: &ShellArgument, content: CommandOutput) {
-        if let Some(key) = self.key(file) {
-            self.made.insert(key, (content, self.at.clone()));
-        }
-    }
-
     /// What a file or an address holds that the command that runs takes, with what made it.
     pub(super) fn taken(&mut self, place: &ShellArgument) -> CommandOutput {
-        let made = self.key(place).and_then(|it| self.made.get(&it));
+        let made = self.key(place).and_then(|it| self.made(&it));
         self.at.extend(made.into_iter().flat_map(|(_, at)| at));
         self.content(place)
     }
@@ -89,7 +77,7 @@ impl Session<'_> {
         let sources = self.context.sources;
         let known = |it: &str| self.made.contains_key(it) || sources.find(it).is_some();
         if self.key(file).is_some_and(|it| known(&it)) {
-            self.write(file, CommandOutput::Unknown);
+            self.write(file, CommandOutput::Unknown, false);
         }
     }
 
@@ -98,8 +86,8 @@ impl Session<'_> {
         if place.head.contains("://") {
             return CommandOutput::Url(place.clone());
         }
-        match self.key(place).and_then(|it| self.made.get(&it)) {
-            Some((content, _)) => content.clone(),
+        match self.key(place).and_then(|it| self.made(&it)) {
+            Some((content, _)) => content,
             None => CommandOutput::Path(place.clone()),
         }
     }
@@ -128,9 +116,17 @@ impl Session<'_> {
                     _ => untold("these values are not read"),
                 };
             }
+            CommandOutput::Text(text) => {
+                self.reached.files.extend(&text.files);
+                return match text.documents(sources) {
+                    [one] => Ok(one.clone()),
+                    [] => untold("the commands before this make these values"),
+                    _ => untold("these values are not read"),
+                };
+            }
             _ => return untold("the commands before this make these values"),
         };
-        let Some(found) = self.paths(&place).iter().find_map(|it| sources.find(it)) else {
+        let Some(found) = self.found(&place) else {
             return untold(match place.text {
                 Some(_) => "these values are not in the repository",
                 None => "which values these are is decided when the command runs",
@@ -144,8 +140,12 @@ impl Session<'_> {
     pub(super) fn text_of(&self, file: &ShellArgument) -> Option<Node> {
         let sources = self.context.sources;
         let CommandOutput::Path(_) = self.content(file) else { return None };
-        let found = self.paths(file).iter().find_map(|it| sources.find(it))?;
-        Some(parse::whole(sources, found))
+        Some(parse::whole(sources, self.found(file)?))
+    }
+
+    /// The file of the repository that `place` means.
+    pub(super) fn found(&self, place: &ShellArgument) -> Option<FileId> {
+        self.paths(place).iter().find_map(|it| self.context.sources.find(it))
     }
 
     /// The files with manifests that `kubectl apply -f` takes from `place`.
@@ -201,34 +201,5 @@ impl Session<'_> {
             }
         }
         Vec::new()
-    }
-
-    /// The objects in a here-document, with what is filled in.
-    pub(super) fn document(&self, code: &Node, document: &Word, filled: bool) -> CommandOutput {
-        let sources = self.context.sources;
-        let Some(code_text) = code.as_scalar() else { return CommandOutput::Unknown };
-        let text = code_text.text.get(document.range.clone()).unwrap_or_default();
-        let origin = parse::part(sources, code, document.range.clone());
-        let node = Node::new(Scalar { text: text.into(), ..code_text.clone() }, origin);
-        let start = document.range.start;
-        let holes =
-            document.pieces.iter().filter(|(it, _)| filled && !matches!(it, WordPiece::Text(_)));
-        let holes = holes.map(|(piece, range)| {
-            let piece = self.scope.piece(piece, 0);
-            let fill = piece.text.map(|text| {
-                let at = piece.from.unwrap_or_else(|| Origin::at(Via::Written, None));
-                Node::new(Scalar::plain(text), at)
-            });
-            let range = range.start - start..range.end - start;
-            Hole {
-                range,
-                fill: fill.ok_or_else(|| "this is filled in when the command runs".into()),
-            }
-        });
-        let holes: Vec<Hole> = holes.collect();
-        match template::fill_yaml(sources, &node, &holes) {
-            Ok(objects) if !objects.is_empty() => CommandOutput::Objects(objects),
-            _ => CommandOutput::Unknown,
-        }
     }
 }

@@ -137,6 +137,10 @@ impl Session<'_> {
                 Doing::Release(release.clone(), problems.clone())
             }
             CommandOutput::Objects(objects) => Doing::Objects(objects.clone(), Vec::new()),
+            CommandOutput::Text(text) => match text.documents(self.context.sources) {
+                [] => return,
+                objects => Doing::Objects(objects.to_vec(), Vec::new()),
+            },
             CommandOutput::Url(url) => match self.remote(url) {
                 Some(doing) => doing,
                 None => return,

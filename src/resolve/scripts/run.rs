@@ -128,7 +128,8 @@ impl Session<'_> {
             output = self.command(code, command, input);
             if let Some(file) = &command.output {
                 let file = self.scope.argument(code, file);
-                self.write(&file, std::mem::replace(&mut output, CommandOutput::Unknown));
+                let content = std::mem::replace(&mut output, CommandOutput::Unknown);
+                self.write(&file, content, command.appends);
             }
         }
     }
@@ -290,23 +291,35 @@ impl Session<'_> {
                 }
             }
             "cat" => {
-                return match (words().next(), input) {
-                    (Some(file), CommandOutput::Unknown) => self.content(file),
+                let files: Vec<&ShellArgument> = words().collect();
+                return match (&*files, input) {
+                    ([file], CommandOutput::Unknown) => self.content(file),
+                    ([_, _, ..], CommandOutput::Unknown) => {
+                        let contents: Vec<_> = files.iter().map(|it| self.content(it)).collect();
+                        self.joined(&contents)
+                    }
                     (_, input) => input,
                 };
             }
             "tee" => {
-                words().for_each(|it| self.write(it, input.clone()));
+                let appends = |it: &ShellArgument| matches!(&*it.head, "-a" | "--append");
+                let appends = arguments.iter().any(appends);
+                words().for_each(|it| self.write(it, input.clone(), appends));
                 return input;
             }
             "cp" | "mv" | "ln" => {
                 if let [from, into] = &*words().collect::<Vec<_>>() {
                     let content = self.content(from);
-                    self.write(into, content);
+                    self.write(into, content, false);
                 }
             }
             "curl" | "wget" => return self.fetch(program, arguments),
-            "echo" | "ls" | "test" | "[" | "[[" | "grep" | "rm" => {}
+            "echo" => {
+                let words = command.words.iter();
+                let before = words.take_while(|it| it.literal() != Some("echo")).count() + 1;
+                return self.echoed(code, command.words.get(before..).unwrap_or_default());
+            }
+            "ls" | "test" | "[" | "[[" | "grep" | "rm" => {}
             _ if self.call(program, arguments, &input) => {}
             _ => {
                 // What else names a file may change it, and what names a function may call it.
@@ -348,11 +361,11 @@ impl Session<'_> {
             });
         match into {
             Some(file) if file.text() == Some("-") => return content,
-            Some(file) => self.write(file, content),
+            Some(file) => self.write(file, content, false),
             None if by_name => {
                 let name = source::file_name(&url.head);
                 let file = ShellArgument::plain(name, &url.origin);
-                self.write(&file, content);
+                self.write(&file, content, false);
             }
             None => return content,
         }

@@ -35,6 +35,7 @@ impl CommandReader {
                 let redirects = self.redirects.take();
                 if redirects.is_some_and(|it| it.starts_with('>')) {
                     self.open.output = Some(word);
+                    self.open.appends = redirects == Some(">>");
                 }
             }
             ShellToken::Word(word) => self.word(word),

@@ -1,0 +1,245 @@
+//! What commands write into files, one after the other and in branches.
+
+use std::sync::OnceLock;
+
+use super::{CommandOutput, Session, values::ShellArgument};
+use crate::{
+    parse,
+    resolve::{
+        shell::{Word, WordPiece},
+        template::{self, Hole},
+    },
+    scalar::{Scalar, Style},
+    source::{self, FileId, Sources, Span},
+    tree::{Node, Origin, Reason, Via},
+};
+
+/// How many branches are told apart in which one thing is set.
+const MAX_BRANCHES: usize = 50;
+
+/// Longer texts are not put together.
+const MAX_TEXT: usize = 1 << 20;
+
+/// The arms of conditions around a place.
+pub(super) type Branch = Vec<(usize, usize)>;
+
+/// Why it cannot be told what fills a part of a text.
+const UNTOLD: &str = "this is filled in when the command runs";
+
+/// What something was set to, in the order of the commands that did, each with its branch.
+#[derive(Debug, Clone)]
+pub(super) struct BranchedValue<T>(Vec<(Branch, T)>);
+
+impl<T> Default for BranchedValue<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> BranchedValue<T> {
+    /// Sets it in `branch`: whoever gets there has nothing of what was set in there before.
+    pub(super) fn set(&mut self, branch: &[(usize, usize)], value: T) {
+        self.0.retain(|(it, _)| !it.starts_with(branch));
+        if self.0.len() < MAX_BRANCHES {
+            self.0.push((branch.to_vec(), value));
+        }
+    }
+
+    /// What it may be in `branch`, the latest first, and whether it is certainly one of these.
+    pub(super) fn at(&self, branch: &[(usize, usize)]) -> (Vec<&T>, bool) {
+        let is_sure = |own: &Branch| branch.starts_with(own) && self.0.len() < MAX_BRANCHES;
+        let mut found = Vec::new();
+        for (own, value) in self.0.iter().rev() {
+            found.push(value);
+            if is_sure(own) {
+                return (found, true);
+            }
+        }
+        (found, false)
+    }
+}
+
+/// A text that commands print or write.
+#[derive(Debug, Default)]
+pub(super) struct WrittenText {
+    text: String,
+    /// Its parts, each with its place.
+    parts: Vec<(String, Origin)>,
+    holes: Vec<Hole>,
+    /// The files of the repository that are in it.
+    pub files: Vec<FileId>,
+    parsed: OnceLock<Vec<Node>>,
+}
+
+impl WrittenText {
+    /// The text of a file of the repository.
+    fn of_file(sources: &Sources, file: FileId) -> Self {
+        let mut written = Self { files: vec![file], ..Self::default() };
+        written.push_lines(sources, &parse::whole(sources, file));
+        written
+    }
+
+    fn push(&mut self, text: &str, origin: Origin) {
+        if !text.is_empty() {
+            self.text += text;
+            self.parts.push((text.to_owned(), origin));
+        }
+    }
+
+    /// Adds the text of `node`, each line with its place.
+    fn push_lines(&mut self, sources: &Sources, node: &Node) {
+        let text = node.as_scalar().map_or("", |it| &*it.text);
+        for (start, line) in source::lines(text) {
+            let end = start + line.trim_end_matches('\n').len();
+            self.push(line, parse::part(sources, node, start..end));
+        }
+    }
+
+    /// It with `other` behind it.
+    fn with(&self, other: &Self) -> Self {
+        let shift = self.text.len();
+        let moved = |it: &Hole| {
+            let range = it.range.start + shift..it.range.end + shift;
+            Hole { range, ..it.clone() }
+        };
+        let mut holes = self.holes.clone();
+        holes.extend(other.holes.iter().map(moved));
+        Self {
+            text: self.text.clone() + &other.text,
+            parts: [&self.parts[..], &other.parts].concat(),
+            holes,
+            files: [&self.files[..], &other.files].concat(),
+            parsed: OnceLock::new(),
+        }
+    }
+
+    /// The documents of the text; none where it is no YAML.
+    pub(super) fn documents(&self, sources: &Sources) -> &[Node] {
+        self.parsed.get_or_init(|| {
+            let Some((_, first)) = self.parts.first() else { return Vec::new() };
+            let scalar = Scalar { text: (&*self.text).into(), style: Style::Literal, tag: None };
+            let parts = self.parts.iter().map(|(text, origin)| (&**text, origin.clone()));
+            let node = Node::new(scalar, first.of_texts(parts));
+            template::fill_yaml(sources, &node, &self.holes).unwrap_or_default()
+        })
+    }
+}
+
+impl Session<'_> {
+    /// What a here-document is, with what is filled in.
+    pub(super) fn document(&self, code: &Node, document: &Word, filled: bool) -> CommandOutput {
+        let sources = self.context.sources;
+        let Some(code_text) = code.as_scalar() else { return CommandOutput::Unknown };
+        let text = code_text.text.get(document.range.clone()).unwrap_or_default();
+        let origin = parse::part(sources, code, document.range.clone());
+        let node = Node::new(Scalar { text: text.into(), ..code_text.clone() }, origin);
+        let start = document.range.start;
+        let holes =
+            document.pieces.iter().filter(|(it, _)| filled && !matches!(it, WordPiece::Text(_)));
+        let holes = holes.map(|(piece, range)| Hole {
+            range: range.start - start..range.end - start,
+            fill: self.fill_of(piece),
+        });
+        let mut written = WrittenText { holes: holes.collect(), ..WrittenText::default() };
+        written.push_lines(sources, &node);
+        CommandOutput::Text(written.into())
+    }
+
+    /// What fills the place of `piece`.
+    fn fill_of(&self, piece: &WordPiece) -> Result<Node, Reason> {
+        let piece = self.scope.piece(piece, 0);
+        let at = piece.from.unwrap_or_else(|| Origin::at(Via::Written, None));
+        piece.text.map(|text| Node::new(Scalar::plain(text), at)).ok_or_else(|| UNTOLD.into())
+    }
+
+    /// What `echo` prints of `words`, which are of `code`: a backslash means something else to each shell.
+    pub(super) fn echoed(&self, code: &Node, words: &[Word]) -> CommandOutput {
+        let sources = self.context.sources;
+        let mut written = WrittenText::default();
+        let is_option = |it: &&Word| matches!(it.literal(), Some("-n" | "-e" | "-ne" | "-en"));
+        let (options, words) = words.split_at(words.iter().take_while(is_option).count());
+        for (index, word) in words.iter().enumerate() {
+            let whole = parse::part(sources, code, word.range.clone());
+            if index > 0 {
+                written.push(" ", whole.clone());
+            }
+            for (piece, place) in &word.pieces {
+                let slice = code.as_scalar().and_then(|it| it.text.get(place.clone()));
+                let WordPiece::Text(text) = piece else {
+                    let mask = format!("{:3}", slice.unwrap_or_default());
+                    let start = written.text.len();
+                    let range = start..start + mask.len();
+                    written.push(&mask, parse::part(sources, code, place.clone()));
+                    written.holes.push(Hole { range, fill: self.fill_of(piece) });
+                    continue;
+                };
+                if text.contains('\\') {
+                    return CommandOutput::Unknown;
+                }
+                let is_exact = slice == Some(text);
+                let place = || parse::part(sources, code, place.clone());
+                written.push(text, if is_exact { place() } else { whole.clone() });
+            }
+        }
+        if !options.iter().any(|it| it.literal().is_some_and(|it| it.contains('n'))) {
+            written.text.push('\n');
+            match written.parts.last_mut() {
+                Some((text, _)) => text.push('\n'),
+                None => written.parts.push(("\n".to_owned(), self.here())),
+            }
+        }
+        CommandOutput::Text(written.into())
+    }
+
+    /// Writes `content` into `file`, behind what it has if that `appends`.
+    pub(super) fn write(&mut self, file: &ShellArgument, content: CommandOutput, appends: bool) {
+        let Some(key) = self.key(file) else { return };
+        let (mut content, mut at) = (content, self.at.clone());
+        if appends {
+            let before = self.made(&key);
+            at.splice(0..0, before.as_ref().map_or(&[][..], |it| &it.1).iter().copied());
+            let before = before.map(|it| it.0).or_else(|| match self.content(file) {
+                CommandOutput::Path(place) => {
+                    self.found(&place).map(|_| CommandOutput::Path(place))
+                }
+                _ => None,
+            });
+            content = match before {
+                Some(before) => self.joined(&[before, content]),
+                None => content,
+            };
+        }
+        self.made.entry(key).or_default().set(&self.branch, (content, at));
+    }
+
+    /// What is written into the file that is called `key`.
+    pub(super) fn made(&self, key: &str) -> Option<(CommandOutput, Vec<Span>)> {
+        let (found, _) = self.made.get(key)?.at(&self.branch);
+        match &*found {
+            [] => None,
+            // Where only a branch writes it, it is what is there.
+            [one] => Some(Clone::clone(one)),
+            [(_, at), ..] => Some((CommandOutput::Unknown, at.clone())),
+        }
+    }
+
+    /// `contents` one behind the other, as far as these are texts.
+    pub(super) fn joined(&self, contents: &[CommandOutput]) -> CommandOutput {
+        let sources = self.context.sources;
+        let mut all = WrittenText::default();
+        for content in contents {
+            all = match content {
+                CommandOutput::Text(text) => all.with(text),
+                CommandOutput::Path(place) => match self.found(place) {
+                    Some(file) => all.with(&WrittenText::of_file(sources, file)),
+                    None => return CommandOutput::Unknown,
+                },
+                _ => return CommandOutput::Unknown,
+            };
+            if all.text.len() > MAX_TEXT {
+                return CommandOutput::Unknown;
+            }
+        }
+        CommandOutput::Text(all.into())
+    }
+}
