@@ -141,7 +141,9 @@ impl HelmfileStart {
         let speaks = run.read.borrow().iter().copied().any(matters)
             || dirs.iter().any(|dir| sources.sees_below(dir, matters));
         let deploys = || dirs.iter().any(|it| layout.deploying_charts().contains(*it));
-        if !speaks && !deploys() {
+        let scales = |it: FileId| sources[it].relevance == Relevance::Scaling;
+        let scales = || dirs.iter().any(|dir| sources.sees_below(dir, scales));
+        if !speaks && !deploys() && !scales() {
             found.unread.extend(run.environment.problems.into_iter().map(|it| it.at));
             return found;
         }

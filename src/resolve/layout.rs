@@ -350,6 +350,14 @@ impl<'a> Layout<'a> {
         charts.filter(|it| !it.is_empty()).collect()
     }
 
+    /// The directories of charts that scale workloads.
+    pub(crate) fn scaling_charts(&self) -> BTreeSet<&'a str> {
+        let sources = self.sources;
+        let scaling = sources.iter().filter(|(_, it)| it.relevance == Relevance::Scaling);
+        let charts = scaling.filter_map(|(file, _)| Some(outermost(sources, self.chart_of(file)?)));
+        charts.filter(|it| !it.is_empty()).collect()
+    }
+
     /// The directories of charts whose templates make other installers deploy something. What that is their
     /// values or the paths in the repository may say alone, so that neither these templates nor who installs
     /// them need name it. None where nothing in the repository speaks of our subject.

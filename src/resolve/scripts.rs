@@ -99,7 +99,8 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
 struct NamedCharts {
     /// Those that speak of our subject, by their last two directories, or the only one from here.
     told: Option<Literals>,
-    /// These and those that make others deploy something, by the ends of their paths.
+    /// These, those that make others deploy something, and those that scale workloads, by the ends of
+    /// their paths.
     all: Option<Literals>,
     dirs: BTreeSet<String>,
 }
@@ -113,8 +114,9 @@ impl NamedCharts {
         let own = layout.own_charts();
         let told: Vec<String> = own.iter().copied().map(shown).collect();
         let dirs = own.iter().map(|it| (*it).to_owned());
-        let dirs: BTreeSet<String> =
-            dirs.chain(layout.deploying_charts().iter().cloned()).collect();
+        let dirs = dirs.chain(layout.deploying_charts().iter().cloned());
+        let scaling = layout.scaling_charts().into_iter().map(str::to_owned);
+        let dirs: BTreeSet<String> = dirs.chain(scaling).collect();
         let names: BTreeSet<&str> = dirs.iter().map(|it| source::file_name(it)).collect();
         let before = |name: &&str| [' ', '/', '"', '\''].map(|it| format!("{it}{name}"));
         let all: Vec<String> = names.iter().filter(|it| !it.is_empty()).flat_map(before).collect();

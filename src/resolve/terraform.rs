@@ -114,6 +114,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     let subjects = modules(context.sources, subjects);
     // What these charts deploy decides whether they concern us.
     let charts = layout.deploying_charts().iter().map(String::as_str);
+    let charts = charts.chain(layout.scaling_charts());
     let deploying = installing(context.sources, layout, charts);
     let mut deploying = modules(context.sources, deploying);
     deploying.retain(|dir, _| !subjects.contains_key(dir));

@@ -420,3 +420,62 @@ fn what_fails_where_something_scales_is_not_ours() {
         ""
     );
 }
+
+#[test]
+fn a_chart_is_judged_with_the_values_of_whoever_installs_it() {
+    let chart = "
+        //- charts/web/Chart.yaml
+        {apiVersion: v2, name: web, version: 1.0.0}
+        //- charts/web/values.yaml
+        resources: {}
+        //- charts/web/templates/web.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: web}
+        spec:
+          selector: {matchLabels: {app: web}}
+          template:
+            metadata: {labels: {app: web}}
+            spec:
+              containers:
+                - {name: web, image: nginx, resources: {{ toJson .Values.resources }}}
+        //- charts/web/templates/scaler.yaml
+        apiVersion: autoscaling/v2
+        kind: HorizontalPodAutoscaler
+        metadata: {name: web}
+        spec:
+          scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+          maxReplicas: 3
+          metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]
+    ";
+    let lacking = |installer: &str| {
+        let (_, clusters) =
+            analyze(&fixture_with(&[], &format!("{chart}{installer}")), &Config::default());
+        let found = check(&clusters).into_iter();
+        let found = found.filter(|it| it.rule == "hpa-target-without-requests");
+        found.flat_map(|it| it.environments).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(lacking(""), "charts/web");
+    let helmfile = "
+        //- helmfile.yaml
+        releases:
+          - {name: web, namespace: web, chart: ./charts/web, values: [{resources: {requests: {cpu: 1}}}]}
+    ";
+    let script = "
+        //- up.sh
+        helm upgrade -i web ./charts/web --set resources.requests.cpu=1
+    ";
+    let terraform = "
+        //- main.tf
+        resource \"helm_release\" \"web\" {
+          name   = \"web\"
+          chart  = \"${path.module}/charts/web\"
+          values = [yamlencode({ resources = { requests = { cpu = 1 } } })]
+        }
+    ";
+    for (installer, name) in [(helmfile, "default"), (script, "up.sh"), (terraform, "default")] {
+        assert_eq!(lacking(installer), "", "{installer}");
+        let without = installer.replace("cpu", "memory");
+        assert_eq!(lacking(&without), name, "{without}");
+    }
+}
