@@ -24,7 +24,7 @@ use self::{
     kubectl::ObjectPatch,
     run::ShellFunction,
     values::{ShellArgument, ShellFrame, ShellScope, ShellVariables},
-    written::{Branch, BranchedValue, WrittenText},
+    written::{BranchPath, BranchedValue, WrittenText},
 };
 use crate::{
     literals::Literals,
@@ -240,9 +240,9 @@ struct Session<'a> {
     /// How many conditions there were.
     conditions: usize,
     /// The conditions around all commands of a text.
-    around: Branch,
+    around: BranchPath,
     /// The branch and the place of the command that runs, and those that print what it reads.
-    branch: Branch,
+    branch: BranchPath,
     at: Vec<Span>,
     reached: Reached,
     /// The tool that starts a cluster on the machine that runs the commands.
@@ -313,7 +313,8 @@ impl<'a> Session<'a> {
     fn each(run: impl Fn(&Choice) -> Self) -> Vec<Self> {
         let (mut done, mut open) = (Vec::new(), vec![Choice::new()]);
         while let Some(chosen) = open.pop() {
-            let session = run(&chosen);
+            let mut session = run(&chosen);
+            session.choices.retain(|it| it.keys().any(|name| !chosen.contains_key(name)));
             let is_one = session.choices.is_empty();
             if is_one || done.len() + open.len() + session.choices.len() > MAX_CHOICES {
                 done.push(session);
@@ -344,12 +345,12 @@ impl<'a> Session<'a> {
         chosen: &Choice,
     ) -> Self {
         let mut session = Self::new(context, layout, file, variables, block.name.clone());
-        for (name, value) in &block.variables {
+        session.choose(chosen);
+        for (name, value) in block.variables.iter().filter(|(it, _)| !chosen.contains_key(it)) {
             let word = carriers::word_of(value).unwrap_or_default();
             let own = session.scope.argument(value, &word);
             session.scope.frame.named.insert(name.clone(), own);
         }
-        session.choose(chosen);
         session.local.clone_from(&block.local);
         let own = source::parent(&context.sources[file].path);
         for part in &block.parts {
@@ -444,6 +445,100 @@ mod tests {
             let line = unknown.lines().count() + 1;
             assert_eq!(found(&unknown), [format!("unresolved a.sh:{line}")], "{unknown}");
         }
+    }
+
+    #[test]
+    fn what_is_added_to_a_variable_is_passed_too() {
+        let helm = HELM.replace("--version 3.12.2", "");
+        let array = "A=(--version 3.12.2)\nA+=(-f v.yaml --set replicas=1)\n";
+        let own = "A+=(--set 'args={--kubelet-insecure-tls}')\n";
+        let files = "//- v.yaml\nresources: {requests: {memory: 200mb}}\n";
+        let found = |script: String| findings(&format!("\n//- a.sh\n{script}\n{files}"));
+        let both = ["invalid-quantity v.yaml:1", "kubelet-insecure-tls a.sh:3"];
+        assert_eq!(found(format!("{array}{own}{helm} \"${{A[@]}}\"")), both);
+        // What is added later, or to another one of the name, is not.
+        let first = "invalid-quantity v.yaml:1";
+        assert_eq!(found(format!("{array}{helm} \"${{A[@]}}\"\n{own}")), [first]);
+        let function = format!("f() {{ local A=()\n{own}}}\n");
+        assert_eq!(found(format!("{function}{array}f\n{helm} \"${{A[@]}}\"")), [first]);
+        let local = format!("f() {{ local A=(--debug)\n{own}{helm} \"${{A[@]}}\"; }}\nf");
+        assert_eq!(found(local), ["kubelet-insecure-tls a.sh:2"]);
+        let option = "f() { local -a A=(-f v.yaml)\n[ $1 = x ] && A+=(--wait)\n";
+        let option = format!("{option}{HELM} \"${{A[@]}}\"; }}\nf x");
+        assert_eq!(found(option), ["unresolved a.sh:2"]);
+        assert_eq!(found(format!("{own}{HELM} \"${{A[@]}}\"")), ["unresolved a.sh:2"]);
+        // What a branch adds may be anything that is passed.
+        let branch = format!("{array}if x; then\n{own}fi\n{helm} \"${{A[@]}}\"");
+        assert_eq!(found(branch), ["unresolved a.sh:4"]);
+        let text = format!("F='-f v.yaml'\nF+=' {INSECURE}'\n{HELM} $F");
+        assert_eq!(found(text), ["invalid-quantity v.yaml:1", "kubelet-insecure-tls a.sh:2"]);
+        assert_eq!(found(format!("F+=' {INSECURE}'\n{HELM} $F")), ["unresolved a.sh:2"]);
+        let make = format!("F := -f v.yaml\nF += {INSECURE}\nms:\n\t{HELM} $(F)");
+        let found = findings(&format!("\n//- Makefile\n{make}\n{files}"));
+        assert_eq!(found, ["invalid-quantity v.yaml:1", "kubelet-insecure-tls Makefile:2"]);
+    }
+
+    #[test]
+    fn what_else_is_passed_may_name_the_version() {
+        let helm = HELM.replace("--version 3.12.2", "");
+        let moves = |rest: &str| {
+            let sources = fixture(&format!("\n//- a.sh\n{helm} {rest}\n"));
+            let (_, clusters) = analyze(&sources, &Config::default());
+            check(&clusters).iter().any(|it| it.rule == "moving-version")
+        };
+        assert!(moves(""));
+        for rest in ["$OPTS", "\"$@\"", "\"${OPTS[@]}\"", "--wait ${OPTS}"] {
+            assert!(!moves(rest), "{rest}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_a_test_may_not_be_done() {
+        let set = "--set resources.limits.memory=$M";
+        for test in ["[ -n \"$1\" ]", "[[ $1 = lab ]]", "test $1"] {
+            assert_eq!(
+                findings(&format!("\n//- a.sh\n{test} && M=100Mi\n{HELM} {set}\n")),
+                NOTHING
+            );
+        }
+        let sure = format!("\n//- a.sh\ncd . && M=100Mi\n{HELM} {set}\n");
+        assert_eq!(findings(&sure), ["limit-below-request a.sh:1"]);
+    }
+
+    #[test]
+    fn what_a_loop_sources_is_of_its_item() {
+        let files = "//- a.env\nM=100Mi\n//- b.env\nM=300Mi\n";
+        let set = "--set resources.limits.memory=$M";
+        let found = |script: String| findings(&format!("\n//- up.sh\n{script}\n{files}"));
+        let body = format!("source \"./$c.env\"; {HELM} {set}");
+        assert_eq!(
+            found(format!("for c in a b; do {body}; done")),
+            ["limit-below-request a.env:1"]
+        );
+        let function = format!("up() {{ c=$1; {body} --kube-context $c; }}\nup a; up b");
+        assert_eq!(found(function), ["limit-below-request a.env:1"]);
+        // What a branch takes in is that only there, unless it is the only one that there is.
+        let sourced = |it: &str| format!("c={it}; source \"./$c.env\"");
+        let both = format!("if x; then {}; else {}; fi\n{HELM} {set}", sourced("b"), sourced("a"));
+        assert_eq!(found(both), NOTHING);
+        let one = format!("[ -f a.env ] && source ./a.env\n{HELM} {set}");
+        assert_eq!(found(one), ["limit-below-request a.env:1"]);
+        // What is set again after it is not what it says.
+        assert_eq!(found(format!("source ./a.env\nM=300Mi\n{HELM} {set}")), NOTHING);
+        assert_eq!(found(format!("source ./a.env\nif x; then M=300Mi; fi\n{HELM} {set}")), NOTHING);
+    }
+
+    #[test]
+    fn a_variable_of_a_task_is_filled_in() {
+        let task = format!(
+            "\n//- Taskfile.yaml\ntasks:\n  up:\n    vars: {{V: 'values/{{{{ .CLUSTER }}}}.yaml'}}\n    cmds:\n    - {HELM} -f {{{{ .V }}}}\n"
+        );
+        let values = "//- values/lab.yaml\nargs: [--kubelet-insecure-tls]\n";
+        assert_eq!(
+            findings(&format!("{task}{values}")),
+            ["kubelet-insecure-tls values/lab.yaml:1"]
+        );
+        assert_eq!(findings(&task), ["unresolved Taskfile.yaml:3"]);
     }
 
     #[test]

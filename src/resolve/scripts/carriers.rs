@@ -1,7 +1,10 @@
 //! Where commands stand in files: scripts as a whole, the recipes of make and just, the steps of pipelines,
 //! strings in other code.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use regex::Regex;
 
@@ -154,6 +157,7 @@ fn recipes(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> V
         }
     };
     let mut continues = false;
+    let (mut texts, mut conditions) = (BTreeMap::<String, Option<MadeText>>::new(), 0_usize);
     for (start, line) in source::lines(sources.text(file)) {
         let is_recipe = line.starts_with('\t') || braces && line.starts_with(' ');
         if is_recipe || continues && open.is_some() || line.trim().is_empty() && open.is_some() {
@@ -165,6 +169,11 @@ fn recipes(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> V
         continues = false;
         close(&mut open, &mut blocks);
         let bare = line.trim_end();
+        match bare.split([' ', '(']).next() {
+            Some("ifeq" | "ifneq" | "ifdef" | "ifndef") => conditions += 1,
+            Some("endif") => conditions = conditions.saturating_sub(1),
+            _ => {}
+        }
         let assigned = ASSIGNED.as_ref().and_then(|it| it.captures(bare));
         if let Some(found) = assigned {
             let [name, sign, value] = [1, 2, 3].map(|it| found.get(it));
@@ -184,7 +193,22 @@ fn recipes(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> V
                 [] if literal => Some(Word::default()),
                 _ => None,
             };
-            variables.set(name.as_str(), value.map(|it| (&code, it)));
+            let is_known = !line.trim_end().ends_with('\\') && conditions == 0;
+            let text =
+                is_known.then(|| (code.as_str().unwrap_or_default().to_owned(), &code.origin));
+            let made = texts.remove(name.as_str());
+            let adds = sign.as_str() == "+=";
+            let made = match (made, text, adds) {
+                (None, Some((text, origin)), false) => Some(vec![(text, origin.clone())]),
+                (Some(Some(made)), Some((text, origin)), true) if made.len() < MAX_ADDED => {
+                    Some(added(made, text, origin, name.as_str(), variables))
+                }
+                _ => None,
+            };
+            if !adds || made.is_none() {
+                variables.set(name.as_str(), value.map(|it| (&code, it)));
+            }
+            texts.insert(name.as_str().to_owned(), made);
             if sign.as_str() == "?=" {
                 variables.note_default(name.as_str());
             }
@@ -195,6 +219,35 @@ fn recipes(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> V
     }
     close(&mut open, &mut blocks);
     blocks
+}
+
+/// The texts that a variable of make is put together from, with their places.
+type MadeText = Vec<(String, Origin)>;
+
+/// How often something may be added to a variable of make.
+const MAX_ADDED: usize = 100;
+
+/// `made`, which is what the variable `name` is, with `text` behind it.
+fn added(
+    made: MadeText,
+    text: String,
+    origin: &Origin,
+    name: &str,
+    variables: &mut ShellVariables,
+) -> MadeText {
+    let mut made = made;
+    // `Appending More Text to Variables` of make's manual: with a space between them.
+    made.push((" ".to_owned(), origin.clone()));
+    made.push((text, origin.clone()));
+    let all: String = made.iter().map(|(it, _)| it.as_str()).collect();
+    let place = origin.of_texts(made.iter().map(|(it, origin)| (it.as_str(), origin.clone())));
+    let scalar = Scalar { text: all.as_str().into(), style: Style::Literal, tag: None };
+    let quoted = format!("\"{}\"", all.replace('"', "\\\""));
+    match &*shell::words(&quoted) {
+        [word] => variables.replace(name, &Node::new(scalar, place), moved(word, 1, &all)),
+        _ => variables.set(name, None),
+    }
+    made
 }
 
 /// `word`, which was read from text with `quote` more before it, with the place of all of `text`.

@@ -124,7 +124,11 @@ impl Session<'_> {
             name: directory.as_deref().unwrap_or(text),
             repository: repository.as_ref(),
             directory: directory.as_deref(),
-            version: options.value("--version").map(ShellArgument::node),
+            // What else is passed may name one.
+            version: options
+                .value("--version")
+                .map(ShellArgument::node)
+                .or_else(|| options.wild.as_ref().map(|it| Node::unknown_value(UNTOLD, it))),
         };
         // Where a namespace is not told, nothing is to be said of it.
         let namespace = options.value("--namespace").or_else(|| options.value("-n"));

@@ -6,7 +6,7 @@ use super::{
     CommandLine, CommandOutput, Session,
     build::CommandStep,
     helm, kubectl,
-    values::{self, ShellArgument, ShellFrame},
+    values::{self, AddedValue, ShellArgument, ShellFrame},
 };
 use crate::{
     parse,
@@ -84,7 +84,9 @@ impl Session<'_> {
                 let places: Vec<Span> = places.collect();
                 self.unused.extend(places);
             } else {
+                self.scope.frame.is_uncalled = true;
                 self.sequence(&body);
+                self.scope.frame.is_uncalled = false;
             }
         }
     }
@@ -116,6 +118,7 @@ impl Session<'_> {
             let place = self.place(code, command);
             self.at.extend(place);
             self.branch = around.iter().chain(&command.branch).copied().collect();
+            self.scope.frame.branch.clone_from(&self.branch);
             if command.words.first().and_then(Word::literal) == Some("for") {
                 let inside = |it: &&(Node, ShellCommand)| it.1.branch.starts_with(&command.branch);
                 let body = commands.as_slice();
@@ -170,6 +173,7 @@ impl Session<'_> {
     /// Runs `body` where `name` is `item`.
     fn with(&mut self, name: &str, item: ShellArgument, body: &[(Node, ShellCommand)]) {
         let before = self.scope.frame.named.insert(name.to_owned(), item);
+        self.scope.frame.branched.remove(name);
         self.sequence(body);
         match before {
             Some(before) => drop(self.scope.frame.named.insert(name.to_owned(), before)),
@@ -186,6 +190,9 @@ impl Session<'_> {
             let frame = ShellFrame {
                 named: self.scope.frame.named.clone(),
                 positional: Some(arguments.to_vec()),
+                added: std::mem::take(&mut self.scope.frame.added),
+                branched: self.scope.frame.branched.clone(),
+                ..ShellFrame::default()
             };
             let frame = std::mem::replace(&mut self.scope.frame, frame);
             let around = std::mem::replace(&mut self.around, self.branch.clone());
@@ -193,7 +200,15 @@ impl Session<'_> {
             self.calls += 1;
             self.sequence(&body);
             self.calls -= 1;
-            (self.scope.frame, self.around, self.input) = (frame, around, input);
+            let inner = std::mem::replace(&mut self.scope.frame, frame);
+            (self.around, self.input) = (around, input);
+            self.scope.frame.added = inner.added;
+            for (name, value) in inner.outer.into_iter().rev() {
+                match value {
+                    Some(value) => drop(self.scope.frame.added.insert(name, value)),
+                    None => drop(self.scope.frame.added.remove(&name)),
+                }
+            }
         }
         if let Some(function) = self.functions.get_mut(name) {
             function.body = body;
@@ -201,18 +216,65 @@ impl Session<'_> {
         true
     }
 
-    /// Sets what `command` assigns in the function that runs: what it is called with may be gone later.
+    /// Sets what `command` assigns: what a function is called with may be gone later, and what a file sets
+    /// that is taken in, or what is added to something, is that from here on.
     fn assign(&mut self, code: &Node, command: &ShellCommand) {
         let first = command.words.first().and_then(Word::literal).unwrap_or_default();
-        let declares = usize::from(values::DECLARE.contains(&first));
-        let assigned = command.words.iter().skip(declares).map_while(Word::assignment);
-        for (name, adds, word) in assigned.filter(|(_, _, it)| it.items.is_none()) {
+        let assigned =
+            command.words.iter().skip(values::declaring(command)).map_while(Word::assignment);
+        let all = self.calls > 0 || self.sources > 0;
+        for (name, adds, word) in assigned {
+            if self.scope.variables.is_added(name) {
+                if self.calls > 0 && matches!(first, "local" | "declare" | "typeset") {
+                    let outer = self.scope.frame.added.get(name).cloned();
+                    self.scope.frame.outer.push((name.to_owned(), outer));
+                }
+                self.add(code, name, adds, &word);
+                continue;
+            }
+            if word.items.is_some() || !(all || self.scope.frame.named.contains_key(name)) {
+                continue;
+            }
             let mut value = self.scope.argument(code, &word);
-            if adds || !command.branch.is_empty() {
+            // What it is chosen to be is one of what it may be.
+            let is_sure = command.branch.is_empty() && !adds;
+            let is_one = value.text.is_some() && value.shape.1.is_empty();
+            if !(is_sure && is_one) && self.chosen.contains_key(name) {
+                continue;
+            }
+            if !is_sure {
                 value = ShellArgument { text: None, head: String::new(), ..value };
             }
             self.scope.frame.named.insert(name.to_owned(), value);
+            let branched = &mut self.scope.frame.branched;
+            match self.sources > 0 && !self.branch.is_empty() {
+                true => drop(branched.insert(name.to_owned(), self.branch.clone())),
+                false => drop(branched.remove(name)),
+            }
         }
+    }
+
+    /// Sets `name` to `word` of `code`, behind what it is if that `adds` to it.
+    fn add(&mut self, code: &Node, name: &str, adds: bool, word: &Word) {
+        let parts = match &word.items {
+            Some(items) => {
+                let words = ShellCommand { words: items.clone(), ..ShellCommand::default() };
+                self.scope.arguments(code, &words)
+            }
+            None => vec![self.scope.argument(code, word)],
+        };
+        let parts = parts.into_iter().filter(|it| word.items.is_some() || it.text() != Some(""));
+        let value = AddedValue { parts: parts.collect(), is_list: word.items.is_some() };
+        let frame = &mut self.scope.frame;
+        let value = match (adds, frame.added(name)) {
+            (false, _) => value,
+            (true, Some(before)) => before.with(value),
+            (true, None) => {
+                let origin = Origin::at(Via::Written, None);
+                AddedValue::unknown(name, &origin).with(value)
+            }
+        };
+        frame.added.entry(name.to_owned()).or_default().set(&self.branch, value);
     }
 
     /// Runs one command, which reads `input`, and gives what it prints.
@@ -222,10 +284,39 @@ impl Session<'_> {
         command: &ShellCommand,
         input: CommandOutput,
     ) -> CommandOutput {
-        if self.calls > 0 {
-            self.assign(code, command);
+        self.assign(code, command);
+        let named = command.words.iter().position(|it| it.assignment().is_none());
+        let named = named.and_then(|it| command.words.get(it..)).unwrap_or_default();
+        if let Some((echo, words)) = named.split_first()
+            && echo.literal() == Some("echo")
+        {
+            return self.echoed(code, words);
         }
         let arguments = self.scope.arguments(code, command);
+        self.execute(&arguments, input)
+    }
+
+    /// Notes the cluster that `program` starts with `arguments` on the machine that runs it.
+    fn start_cluster(&mut self, program: &str, arguments: &[ShellArgument]) {
+        if let Some((_, tool)) = LOCAL.iter().find(|(it, _)| {
+            let mut words = it.split(' ');
+            words.next() == Some(program)
+                && words.eq(arguments
+                    .iter()
+                    .filter_map(ShellArgument::text)
+                    .take(it.matches(' ').count()))
+        }) {
+            let here = self.here();
+            self.local.get_or_insert((tool, here));
+        }
+    }
+
+    /// Runs the command of these words.
+    pub(super) fn execute(
+        &mut self,
+        arguments: &[ShellArgument],
+        input: CommandOutput,
+    ) -> CommandOutput {
         let is_before = |it: &&ShellArgument| {
             it.head.contains('=') && !it.head.starts_with('-')
                 || it.text().is_some_and(|it| WRAPPERS.contains(&it))
@@ -240,17 +331,7 @@ impl Session<'_> {
         };
         self.calls_any |= program.text.is_none();
         let program = program.text().map_or("", source::file_name);
-        if let Some((_, tool)) = LOCAL.iter().find(|(it, _)| {
-            let mut words = it.split(' ');
-            words.next() == Some(program)
-                && words.eq(arguments
-                    .iter()
-                    .filter_map(ShellArgument::text)
-                    .take(it.matches(' ').count()))
-        }) {
-            let here = self.here();
-            self.local.get_or_insert((tool, here));
-        }
+        self.start_cluster(program, arguments);
         let words = || arguments.iter().filter(|it| !it.head.starts_with('-'));
         match program {
             "cd" | "pushd" => {
@@ -269,9 +350,11 @@ impl Session<'_> {
                 let found = files.iter().find_map(|it| self.context.sources.find(it));
                 let found = found.filter(|_| self.sources < MAX_CALLS);
                 if let Some(found) = found.filter(|it| self.sourced.insert(*it)) {
+                    let around = std::mem::replace(&mut self.around, self.branch.clone());
                     self.sources += 1;
                     self.commands(&parse::whole(self.context.sources, found), false);
                     self.sources -= 1;
+                    self.around = around;
                 }
             }
             "helm" | "helm3" | "helm4" => {
@@ -314,12 +397,7 @@ impl Session<'_> {
                 }
             }
             "curl" | "wget" => return self.fetch(program, arguments),
-            "echo" => {
-                let words = command.words.iter();
-                let before = words.take_while(|it| it.literal() != Some("echo")).count() + 1;
-                return self.echoed(code, command.words.get(before..).unwrap_or_default());
-            }
-            "ls" | "test" | "[" | "[[" | "grep" | "rm" => {}
+            "echo" | "ls" | "test" | "[" | "[[" | "grep" | "rm" => {}
             _ if self.call(program, arguments, &input) => {}
             _ => {
                 // What else names a file may change it, and what names a function may call it.

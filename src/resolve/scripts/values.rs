@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use super::written::{BranchPath, BranchedValue};
 use crate::{
     parse,
     resolve::shell::{self, ShellCommand, Word, WordPiece},
@@ -56,6 +57,8 @@ pub(super) struct ShellVariables {
     around: Arc<SetVariables>,
     /// Those that callers may set to something else.
     defaults: BTreeSet<String>,
+    /// Those to which something is added, so that what they are depends on the place.
+    added: BTreeSet<String>,
     /// Whether not all that sets them was read.
     is_lost: bool,
     work: Cell<usize>,
@@ -79,6 +82,11 @@ impl ShellVariables {
     /// Notes that what `name` is set to is only what it is by default.
     pub(super) fn note_default(&mut self, name: &str) {
         self.defaults.insert(name.to_owned());
+    }
+
+    /// Whether something adds to `name`.
+    pub(super) fn is_added(&self, name: &str) -> bool {
+        self.added.contains(name)
     }
 
     fn is_default(&self, name: &str) -> bool {
@@ -114,6 +122,13 @@ impl ShellVariables {
         }
     }
 
+    /// Notes that `name` is set to `word` of `code` now, whatever it was before.
+    pub(super) fn replace(&mut self, name: &str, code: &Node, word: Word) {
+        if !self.is_lost {
+            self.set.insert(name.to_owned(), Some((code.clone(), word)));
+        }
+    }
+
     /// Notes what `commands` of `code` set.
     pub(super) fn read(&mut self, code: &Node, commands: &[ShellCommand]) {
         for command in commands {
@@ -129,12 +144,15 @@ impl ShellVariables {
                 names.for_each(|name| self.set(name, None));
             }
             let declares = DECLARE.contains(&first);
-            for word in command.words.iter().skip(usize::from(declares)) {
+            for word in command.words.iter().skip(declaring(command)) {
                 match word.assignment() {
                     Some((name, adds, value)) => {
                         // What stands under a condition may be what it was before.
                         let is_sure = command.branch.is_empty();
                         let is_literal = is_sure && !adds && !value.refers_to(name);
+                        if adds {
+                            self.added.insert(name.to_owned());
+                        }
                         self.set(name, is_literal.then_some((code, value)));
                     }
                     None if declares => {}
@@ -143,6 +161,13 @@ impl ShellVariables {
             }
         }
     }
+}
+
+/// How many words of `command` come before what it assigns: `local -a`.
+pub(super) fn declaring(command: &ShellCommand) -> usize {
+    let mut words = command.words.iter().map(|it| it.literal().unwrap_or_default());
+    let declares = words.next().is_some_and(|it| DECLARE.contains(&it));
+    if declares { 1 + words.take_while(|it| it.starts_with('-')).count() } else { 0 }
 }
 
 impl Word {
@@ -179,6 +204,12 @@ impl ShellArgument {
         let (text, origin) = (text.to_owned(), origin.clone());
         let (head, raw, shape) = (text.clone(), text.clone(), (text.clone(), Vec::new()));
         Self { text: Some(text), head, shape, raw, wild: false, origin, place: None }
+    }
+
+    /// One of which nobody can tell what it is, in the place of `name`.
+    pub(super) fn unknown(name: &str, origin: &Origin) -> Self {
+        let shape = (HOLE.to_string(), vec![name.to_owned()]);
+        Self { text: None, shape, ..Self::plain("", origin) }
     }
 
     /// Its text, if that has no path in a place that is known only where the program runs.
@@ -229,16 +260,92 @@ impl ShellArgument {
     }
 }
 
+/// What a variable is to which something is added.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AddedValue {
+    /// The words of an array, or the texts that are put together.
+    pub parts: Vec<ShellArgument>,
+    pub is_list: bool,
+}
+
+impl AddedValue {
+    /// One of which nothing is known.
+    pub(super) fn unknown(name: &str, origin: &Origin) -> Self {
+        let part = ShellArgument { wild: true, ..ShellArgument::unknown(name, origin) };
+        Self { parts: vec![part], is_list: false }
+    }
+
+    /// It with `more`, which stands behind it.
+    pub(super) fn with(mut self, more: Self) -> Self {
+        let is_apart = |first: &ShellArgument, last: &ShellArgument| {
+            let ends = first.text.as_deref().is_none_or(|it| it.ends_with(char::is_whitespace));
+            ends || last.text.as_deref().is_none_or(|it| it.starts_with(char::is_whitespace))
+        };
+        self.is_list |= more.is_list;
+        for part in more.parts {
+            match self.parts.last_mut().filter(|it| !self.is_list && !is_apart(it, &part)) {
+                Some(last) => {
+                    let text = last.text.take().zip(part.text).map(|(it, more)| it + &more);
+                    *last = ShellArgument::plain(&text.unwrap_or_default(), &last.origin);
+                }
+                None => self.parts.push(part),
+            }
+        }
+        self
+    }
+
+    /// All of it as one word.
+    fn whole(&self) -> Option<ShellArgument> {
+        let texts: Option<Vec<&str>> = self.parts.iter().map(|it| it.text.as_deref()).collect();
+        let nowhere = Origin::at(Via::Written, None);
+        let origin = self.parts.first().map_or(&nowhere, |it| &it.origin);
+        texts.filter(|_| !self.is_list).map(|it| ShellArgument::plain(&it.concat(), origin))
+    }
+}
+
 /// What is filled in while commands run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ShellFrame {
+    /// What is added to, as it is by now.
+    pub added: BTreeMap<String, BranchedValue<AddedValue>>,
+    /// What these were outside of the function that runs.
+    pub outer: Vec<(String, Option<BranchedValue<AddedValue>>)>,
+    /// The branch of the command that runs.
+    pub branch: BranchPath,
     /// By name: the item of a loop, what a possible environment has.
     pub named: BTreeMap<String, ShellArgument>,
+    /// The branches in which a file was taken in that sets some of these.
+    pub branched: BTreeMap<String, BranchPath>,
+    /// Whether a function runs that nothing calls: what it is for nobody can tell.
+    pub is_uncalled: bool,
     /// What a function was called with.
     pub positional: Option<Vec<ShellArgument>>,
 }
 
 impl ShellFrame {
+    /// What `name` is by now, if something is added to it: what all have in common that it may be, and
+    /// any more.
+    pub(super) fn added(&self, name: &str) -> Option<AddedValue> {
+        let (found, is_sure) = self.added.get(name)?.at(&self.branch);
+        let (last, others) = found.split_first()?;
+        if others.is_empty() && is_sure {
+            return Some(Clone::clone(last));
+        }
+        let is_same = |a: &ShellArgument, b: &ShellArgument| {
+            a.text.is_some() && a.text == b.text && a.origin.written_at() == b.origin.written_at()
+        };
+        let common = |it: &AddedValue| {
+            last.parts.iter().zip(&it.parts).take_while(|(a, b)| is_same(a, b)).count()
+        };
+        let length = others.iter().map(|it| common(it)).min().filter(|_| is_sure).unwrap_or(0);
+        let mut value = Clone::clone(*last);
+        let nowhere = Origin::at(Via::Written, None);
+        let origin = last.parts.last().map_or(nowhere, |it| it.origin.clone());
+        value.parts.truncate(length);
+        value.parts.extend(AddedValue::unknown(name, &origin).parts);
+        Some(value)
+    }
+
     /// What `name` is.
     fn get(&self, name: &str) -> Option<ShellArgument> {
         if let Some(arguments) = &self.positional
@@ -281,22 +388,30 @@ impl ShellScope<'_> {
         }
         let (name, default) = match (&*word.pieces, &self.frame.positional) {
             ([(WordPiece::Variable(name, default), _)], _) => (name.as_str(), default),
-            ([(WordPiece::Computed(all), _)], Some(arguments)) if all == "@" || all == "*" => {
-                return found.extend(arguments.iter().cloned());
+            ([(WordPiece::Computed(all), _)], arguments) if all == "@" || all == "*" => {
+                return match arguments {
+                    Some(arguments) => found.extend(arguments.iter().cloned()),
+                    None => {
+                        let wild = !self.frame.is_uncalled;
+                        found.push(ShellArgument { wild, ..self.join(code, word, depth) });
+                    }
+                };
             }
             _ => return found.push(self.join(code, word, depth)),
         };
         let known = self.variables.get(name).filter(|_| depth < MAX_DEPTH);
         let start = found.len();
         let via = self.place(code, word);
-        let filled = self.frame.get(name).filter(|it| default.is_none() || !it.head.is_empty());
-        if let Some(filled) = filled {
-            match filled.text.as_deref() {
-                Some(text) if !word.quoted && (text.is_empty() || text.contains(' ')) => {
-                    self.split(text, &filled.origin, found);
-                }
-                _ => found.push(ShellArgument { place: None, ..filled }),
+        let filled = self.filled(name).filter(|it| default.is_none() || !it.head.is_empty());
+        let added = self.frame.added(name).filter(|it| default.is_none() || !it.parts.is_empty());
+        if let Some(added) = added {
+            match added.whole().filter(|_| word.quoted) {
+                Some(whole) => found.push(whole),
+                None if added.is_list => found.extend(added.parts),
+                None => added.parts.into_iter().for_each(|it| self.fill(it, word.quoted, found)),
             }
+        } else if let Some(filled) = filled {
+            self.fill(filled, word.quoted, found);
         } else {
             match (known, default) {
                 (Some(Some((code, inner))), _) if inner.items.is_some() => {
@@ -307,18 +422,23 @@ impl ShellScope<'_> {
                 (Some(Some((inner_code, inner))), _) if !word.quoted => {
                     let value = self.join(inner_code, inner, depth + 1);
                     match value.text.as_deref().filter(|it| it.contains([' ', '\n', '"', '\''])) {
-                        Some(text) => self.split(text, &value.origin, found),
-                        None => found.push(value),
+                        Some(_) => self.split(&value, found),
+                        // What is more than one word may be any number of them.
+                        None => {
+                            let wild = value.text.is_none() && value.shape.0.contains(' ');
+                            found.push(ShellArgument { wild, ..value });
+                        }
                     }
                 }
                 (None, Some(default))
                     if !word.quoted && (default.is_empty() || default.contains(' ')) =>
                 {
-                    self.split(default, &via, found);
+                    self.split(&ShellArgument::plain(default, &via), found);
                 }
                 _ => {
                     let joined = self.join(code, word, depth);
-                    let wild = joined.text.is_none() && !word.quoted;
+                    let is_list = joined.raw.contains("[@]");
+                    let wild = joined.text.is_none() && (is_list || !word.quoted);
                     found.push(ShellArgument { wild, ..joined });
                 }
             }
@@ -331,11 +451,43 @@ impl ShellScope<'_> {
         }
     }
 
-    /// The words of `text`, which is filled in.
-    fn split(&self, text: &str, at: &Origin, found: &mut Vec<ShellArgument>) {
+    /// What `name` is by now: what a branch took in may be something else outside of it, unless that is the
+    /// only one that sets it.
+    fn filled(&self, name: &str) -> Option<ShellArgument> {
+        let found = self.frame.get(name)?;
+        let is_sure =
+            self.frame.branched.get(name).is_none_or(|it| self.frame.branch.starts_with(it));
+        match (is_sure, self.variables.get(name)) {
+            (true, _) => Some(found),
+            (false, Some(_)) => None,
+            (false, None) => Some(ShellArgument::unknown(name, &found.origin)),
+        }
+    }
+
+    /// Adds what is filled in, which is one word if it is `quoted`.
+    fn fill(&self, filled: ShellArgument, quoted: bool, found: &mut Vec<ShellArgument>) {
+        match filled.text.as_deref() {
+            Some(text) if !quoted && (text.is_empty() || text.contains(' ')) => {
+                self.split(&filled, found);
+            }
+            _ => found.push(ShellArgument { place: None, ..filled }),
+        }
+    }
+
+    /// The words of the text that `filled` is.
+    fn split(&self, filled: &ShellArgument, found: &mut Vec<ShellArgument>) {
+        let (text, at) = (filled.text.as_deref().unwrap_or_default(), &filled.origin);
+        let code = Node::new(Scalar::string(text), at.clone());
         for word in shell::words(text) {
-            let joined = self.join(&Node::new(Scalar::string(text), at.clone()), &word, MAX_DEPTH);
-            found.push(ShellArgument { origin: at.clone(), place: None, ..joined });
+            let joined = self.join(&code, &word, MAX_DEPTH);
+            let origin = match &filled.place {
+                Some((code, all)) => {
+                    let range = all.start + word.range.start..all.start + word.range.end;
+                    parse::part(self.sources, code, range)
+                }
+                None => at.clone(),
+            };
+            found.push(ShellArgument { origin, place: None, ..joined });
         }
     }
 
@@ -380,8 +532,13 @@ impl ShellScope<'_> {
             WordPiece::Computed(command) => (command.as_str(), &None),
             WordPiece::Variable(name, default) => (name.as_str(), default),
         };
+        if let Some(added) = self.frame.added(name) {
+            let Some(whole) = added.whole() else { return FilledPiece::hole(name) };
+            let from = whole.origin.written_at().is_some().then_some(whole.origin);
+            return FilledPiece { from, ..FilledPiece::plain(whole.text.unwrap_or_default()) };
+        }
         if let Some(filled) =
-            self.frame.get(name).filter(|it| default.is_none() || !it.head.is_empty())
+            self.filled(name).filter(|it| default.is_none() || !it.head.is_empty())
         {
             let ShellArgument { text, head, shape, origin, .. } = filled;
             let from = origin.written_at().is_some().then_some(origin);

@@ -21,14 +21,14 @@ const MAX_BRANCHES: usize = 50;
 const MAX_TEXT: usize = 1 << 20;
 
 /// The arms of conditions around a place.
-pub(super) type Branch = Vec<(usize, usize)>;
+pub(super) type BranchPath = Vec<(usize, usize)>;
 
 /// Why it cannot be told what fills a part of a text.
 const UNTOLD: &str = "this is filled in when the command runs";
 
 /// What something was set to, in the order of the commands that did, each with its branch.
 #[derive(Debug, Clone)]
-pub(super) struct BranchedValue<T>(Vec<(Branch, T)>);
+pub(super) struct BranchedValue<T>(Vec<(BranchPath, T)>);
 
 impl<T> Default for BranchedValue<T> {
     fn default() -> Self {
@@ -47,7 +47,7 @@ impl<T> BranchedValue<T> {
 
     /// What it may be in `branch`, the latest first, and whether it is certainly one of these.
     pub(super) fn at(&self, branch: &[(usize, usize)]) -> (Vec<&T>, bool) {
-        let is_sure = |own: &Branch| branch.starts_with(own) && self.0.len() < MAX_BRANCHES;
+        let is_sure = |own: &BranchPath| branch.starts_with(own) && self.0.len() < MAX_BRANCHES;
         let mut found = Vec::new();
         for (own, value) in self.0.iter().rev() {
             found.push(value);

@@ -17,7 +17,7 @@ pub(super) struct CommandReader {
     deeper: (usize, usize),
     /// The `case`s among them, whose patterns are no commands.
     pattern: bool,
-    /// What is the other side of `||`.
+    /// What is the other side of `||`, or comes after a test.
     otherwise: Option<(usize, usize)>,
     /// The open braces, with the functions whose they are.
     braces: Vec<Option<String>>,
@@ -64,9 +64,16 @@ impl CommandReader {
                 self.otherwise = Some((self.conditions, 1));
             }
             ShellToken::Operator("&&") => {
+                let first = self.open.words.first().and_then(Word::literal);
+                let is_test = matches!(first, Some("[" | "[[" | "test"));
                 let otherwise = self.otherwise;
                 self.end(false);
                 self.otherwise = otherwise;
+                // What else stands there is expected to succeed.
+                if is_test {
+                    self.conditions += 1;
+                    self.otherwise = Some((self.conditions, 1));
+                }
             }
             ShellToken::Operator(operator) => {
                 let before = self.commands.len();
