@@ -6,6 +6,7 @@
 mod ansible;
 mod build;
 mod carriers;
+mod cluster;
 mod files;
 mod helm;
 mod kubectl;
@@ -245,6 +246,10 @@ struct Session<'a> {
     branch: BranchPath,
     at: Vec<Span>,
     reached: Reached,
+    /// What says for which cluster the commands after it are, and the one that runs; and which that is.
+    places: BTreeMap<&'static str, BranchedValue<String>>,
+    given: BTreeMap<&'static str, String>,
+    cluster: Option<String>,
     /// The tool that starts a cluster on the machine that runs the commands.
     local: Option<(&'static str, Origin)>,
     functions: BTreeMap<String, ShellFunction>,
@@ -295,6 +300,9 @@ impl<'a> Session<'a> {
             branch: Vec::new(),
             at: Vec::new(),
             reached: Reached::default(),
+            places: BTreeMap::new(),
+            given: BTreeMap::new(),
+            cluster: None,
             local: None,
             functions: BTreeMap::new(),
             calls_any: false,
@@ -370,7 +378,8 @@ impl<'a> Session<'a> {
     }
 
     fn did(&mut self, doing: Doing) {
-        self.steps.push(CommandStep { doing, branch: self.branch.clone(), at: self.at.clone() });
+        let (branch, cluster) = (self.branch.clone(), self.cluster.clone());
+        self.steps.push(CommandStep { doing, branch, at: self.at.clone(), cluster });
     }
 }
 
@@ -490,6 +499,46 @@ mod tests {
         for rest in ["$OPTS", "\"$@\"", "\"${OPTS[@]}\"", "--wait ${OPTS}"] {
             assert!(!moves(rest), "{rest}");
         }
+    }
+
+    #[test]
+    fn each_cluster_that_commands_name_is_an_environment() {
+        let files = "//- lab.yaml\nargs: [--kubelet-insecure-tls]\n//- prod.yaml\nreplicas: 2\n";
+        let names = |script: &str| {
+            let sources = fixture(&format!("\n//- a.sh\n{script}\n{files}"));
+            let (_, clusters) = analyze(&sources, &Config::default());
+            let found = check(&clusters);
+            assert!(found.iter().any(|it| it.rule == "kubelet-insecure-tls"), "{script}");
+            clusters.into_iter().map(|it| it.environment).collect::<Vec<String>>()
+        };
+        let both = ["a.sh (lab)", "a.sh (prod)"];
+        let up = |it: &str| format!("{HELM} -f {it}.yaml");
+        let each = |it: fn(&str, &str) -> String| {
+            ["lab", "prod"].map(|name| it(name, &format!("{HELM} -f {name}.yaml"))).join("\n")
+        };
+        for script in [
+            each(|name, up| format!("{up} --kube-context {name}")),
+            each(|name, up| format!("kubectl config use-context {name}\n{up}")),
+            each(|name, up| format!("aws eks update-kubeconfig --region x --name {name}\n{up}")),
+            each(|name, up| format!("KUBECONFIG={name} {up}")),
+            each(|name, up| format!("export KUBECONFIG={name}\n{up}")),
+            each(|name, up| {
+                format!(
+                    "{} | kubectl apply --context={name} -f -",
+                    up.replace("upgrade -i", "template")
+                )
+            }),
+            format!(
+                "up() {{ local e=$1; {HELM} --kube-context \"$e\" -f $e.yaml; }}\nup lab\nup prod"
+            ),
+            format!("for e in lab prod; do {HELM} --kube-context $e -f $e.yaml; done"),
+        ] {
+            assert_eq!(names(&script), both, "{script}");
+        }
+        // One is what all is for, whatever it is called.
+        assert_eq!(names(&format!("kubectl config use-context x\n{}", up("lab"))), ["a.sh"]);
+        // An installation is that of the last command for the same.
+        assert_eq!(names(&format!("{}\n{}", up("prod"), up("lab"))), ["a.sh"]);
     }
 
     #[test]

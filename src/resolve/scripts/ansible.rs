@@ -351,6 +351,10 @@ impl Session<'_> {
             let module = name.rsplit('.').next().unwrap_or(name);
             let (raw, filled) = (&entry.value, known.fill(&entry.value, 0));
             let absent = command::is_absent(&filled);
+            // As `plugins/doc_fragments/helm_common_options.py` and `k8s_auth_options.py` call it.
+            let places = ["kubeconfig", "kubeconfig_path", "kube_context", "context"];
+            let places = places.iter().filter_map(|it| Some(filled.get(it)?.as_str()?.to_owned()));
+            self.cluster = Some(places.collect::<Vec<_>>().join(", ")).filter(|it| !it.is_empty());
             match module {
                 "helm" if !absent => self.helm_module(raw, &filled),
                 "helm_repository" if !absent => {

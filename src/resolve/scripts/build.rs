@@ -1,6 +1,6 @@
 //! What the steps of commands come to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ObjectPatch, Session, carriers::is_taskfile};
 use crate::{
@@ -50,16 +50,39 @@ pub(super) fn together(path: &str, sessions: Vec<Session<'_>>) -> Vec<(Environme
         }
     }
     let several = groups.iter().filter(|it| it.chosen.is_empty()).count() > 1;
-    let named = groups.into_iter().map(|it| {
-        let choice = it.chosen.values().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let name = match (choice.is_empty(), several) {
-            (true, false) => path.to_owned(),
-            (true, true) => format!("{path} ({})", it.name),
-            (false, _) => format!("{path} ({choice})"),
+    let mut found = Vec::new();
+    for mut group in groups {
+        let choice = group.chosen.values().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let called = match (choice.is_empty(), several) {
+            (true, false) => None,
+            (true, true) => Some(group.name.clone()),
+            (false, _) => Some(choice),
         };
-        it.build(name)
-    });
-    named.collect()
+        for (cluster, steps) in by_cluster(std::mem::take(&mut group.steps)) {
+            let parts: Vec<&str> =
+                called.as_deref().into_iter().chain(cluster.as_deref()).collect();
+            let name = match &*parts {
+                [] => path.to_owned(),
+                parts => format!("{path} ({})", parts.join(", ")),
+            };
+            found.push(group.build(steps, name));
+        }
+    }
+    found
+}
+
+/// `steps` by the clusters that they are for, where that is more than one; those that do not say it are of
+/// one more.
+fn by_cluster(steps: Vec<CommandStep>) -> Vec<(Option<String>, Vec<CommandStep>)> {
+    let clusters: BTreeSet<&String> = steps.iter().filter_map(|it| it.cluster.as_ref()).collect();
+    if clusters.len() < 2 {
+        return vec![(None, steps)];
+    }
+    let mut found: BTreeMap<Option<String>, Vec<CommandStep>> = BTreeMap::new();
+    for step in steps {
+        found.entry(step.cluster.clone()).or_default().push(step);
+    }
+    found.into_iter().collect()
 }
 
 /// Adds `session` to the first of `groups` that may be of the same cluster.
@@ -89,6 +112,8 @@ pub(super) struct CommandStep {
     pub doing: Doing,
     pub branch: Vec<(usize, usize)>,
     pub at: Vec<Span>,
+    /// What the cluster is called that it is for, if it says that.
+    pub cluster: Option<String>,
 }
 
 impl CommandStep {
@@ -99,9 +124,12 @@ impl CommandStep {
 
     /// The release or the objects that it is about.
     pub(super) fn names(&self) -> Vec<String> {
-        let of_object = |it: &Node| format!("{} {}", it.object_kind(), it.object_name());
+        let there = self.cluster.as_deref().unwrap_or_default();
+        let of_object = |it: &Node| format!("{there} {} {}", it.object_kind(), it.object_name());
         match &self.doing {
-            Doing::Release(release, _) => vec![format!("{} {}", release.namespace, release.name)],
+            Doing::Release(release, _) => {
+                vec![format!("{there} {} {}", release.namespace, release.name)]
+            }
             Doing::Objects(objects, _) => objects.iter().map(of_object).collect(),
             _ => Vec::new(),
         }
@@ -127,8 +155,9 @@ impl Session<'_> {
     }
 
     /// What the steps come to.
-    fn build(mut self, name: String) -> (Environment, Reached) {
-        let steps = joined(std::mem::take(&mut self.steps));
+    fn build(&mut self, steps: Vec<CommandStep>, name: String) -> (Environment, Reached) {
+        let all = self.reached.clone();
+        let steps = joined(steps);
         let origin = steps.iter().find_map(|it| it.at.last());
         let origin = origin.map_or_else(|| Origin::start_of(self.file), |it| Origin::written(*it));
         let mut environment = Environment::new(name, EntryKind::Other, origin);
@@ -137,7 +166,7 @@ impl Session<'_> {
         let settings = |path| settings_for(self.context.config, &environment.name, path);
         environment.settings = files.find_map(settings).cloned();
         environment.local.clone_from(&self.local);
-        environment.commands.append(&mut self.unused);
+        environment.commands.extend(&self.unused);
         let mut branches: Vec<Vec<(usize, usize)>> = Vec::new();
         let mut open: Vec<CommandStep> = Vec::new();
         for step in steps {
@@ -180,7 +209,7 @@ impl Session<'_> {
             // What is tried out there is installed elsewhere, too.
             self.reached = Reached::default();
         }
-        (environment, self.reached)
+        (environment, std::mem::replace(&mut self.reached, all))
     }
 
     /// Takes what was applied of the repository into the environment if `patch` is for an object of it.

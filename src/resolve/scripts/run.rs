@@ -285,6 +285,7 @@ impl Session<'_> {
         input: CommandOutput,
     ) -> CommandOutput {
         self.assign(code, command);
+        self.set_places(code, command);
         let named = command.words.iter().position(|it| it.assignment().is_none());
         let named = named.and_then(|it| command.words.get(it..)).unwrap_or_default();
         if let Some((echo, words)) = named.split_first()
@@ -332,6 +333,7 @@ impl Session<'_> {
         self.calls_any |= program.text.is_none();
         let program = program.text().map_or("", source::file_name);
         self.start_cluster(program, arguments);
+        self.choose_cluster(program, arguments);
         let words = || arguments.iter().filter(|it| !it.head.starts_with('-'));
         match program {
             "cd" | "pushd" => {
@@ -359,10 +361,12 @@ impl Session<'_> {
             }
             "helm" | "helm3" | "helm4" => {
                 let options = CommandLine::new(self.context, arguments, helm::SWITCHES);
+                self.cluster = self.cluster_of(&options);
                 return self.helm(&options, &input);
             }
             "kubectl" | "oc" | "kubecolor" | "k" | "microk8s.kubectl" => {
                 let options = CommandLine::new(self.context, arguments, kubectl::SWITCHES);
+                self.cluster = self.cluster_of(&options);
                 return self.kubectl(&options, &input);
             }
             "kustomize" => {
