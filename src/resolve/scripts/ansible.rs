@@ -14,7 +14,7 @@ use regex::Regex;
 use super::{
     Choice, CommandOutput, Session,
     build::Doing,
-    carriers,
+    carriers::{self, word_of},
     kubectl::ObjectPatch,
     values::{SetVariables, ShellArgument, ShellVariables},
 };
@@ -373,7 +373,17 @@ impl Session<'_> {
                 "command" | "shell" => {
                     let code = ["cmd", "_raw_params"].into_iter().find_map(|it| raw.get(it));
                     let code = code.unwrap_or(raw);
-                    self.commands(code, true);
+                    match filled.get("argv").filter(|_| raw.get("argv").is_some()) {
+                        Some(words) => {
+                            let argument = |it: &Node| {
+                                self.scope.argument(it, &word_of(it).unwrap_or_default())
+                            };
+                            let words: Vec<_> = words.items().iter().map(argument).collect();
+                            self.given.clear();
+                            self.execute(&words, CommandOutput::Unknown);
+                        }
+                        None => self.commands(code, true),
+                    }
                 }
                 _ => {}
             }
@@ -539,6 +549,21 @@ impl Session<'_> {
 mod tests {
     use super::*;
     use crate::{resolve::scripts::tests::findings, tests::fixture};
+
+    #[test]
+    fn the_words_of_a_command_may_be_a_list() {
+        let words = "helm, upgrade, -i, metrics-server, metrics-server/metrics-server";
+        let set = "--set, 'args={--kubelet-insecure-tls}'";
+        let play = |command: &str| {
+            format!("\n//- play.yml\n- hosts: x\n  vars: {{v: 3.12.2}}\n  tasks:\n  - {command}\n")
+        };
+        let expected = ["kubelet-insecure-tls play.yml:4"];
+        let list = format!("command: {{argv: [{words}, '--version={{{{ v }}}}', {set}]}}");
+        assert_eq!(findings(&play(&list)), expected);
+        assert_eq!(findings(&play(&format!("ansible.builtin.{list}"))), expected);
+        let text = format!("command: {{cmd: \"{words} {set}\"}}").replace(',', "");
+        assert_eq!(findings(&play(&text)), expected);
+    }
 
     #[test]
     fn a_list_starts_with_no_name() {
