@@ -9,6 +9,7 @@ mod carriers;
 mod cluster;
 mod files;
 mod helm;
+mod jobs;
 mod kubectl;
 mod run;
 mod values;
@@ -38,7 +39,7 @@ use crate::{
         environment::{EntryKind, Environment, Release},
         install::{Discovery, Reached},
         layout::{self, Layout},
-        prepared,
+        prepared, shell,
     },
     source::{self, FileId, Relevance, Sources, Span},
     tree::{Node, Origin, Via},
@@ -355,8 +356,12 @@ impl<'a> Session<'a> {
         let mut session = Self::new(context, layout, file, variables, block.name.clone());
         session.choose(chosen);
         for (name, value) in block.variables.iter().filter(|(it, _)| !chosen.contains_key(it)) {
-            let word = carriers::word_of(value).unwrap_or_default();
-            let own = session.scope.argument(value, &word);
+            let own = match value {
+                Some(value) => {
+                    session.scope.argument(value, &carriers::word_of(value).unwrap_or_default())
+                }
+                None => ShellArgument::unknown(name, &Origin::at(Via::Written, None)),
+            };
             session.scope.frame.named.insert(name.clone(), own);
         }
         session.local.clone_from(&block.local);
@@ -364,7 +369,10 @@ impl<'a> Session<'a> {
         for part in &block.parts {
             session.dirs = vec![own.to_owned(), String::new()];
             if let Some(dir) = &part.dir {
-                session.enter(dir);
+                let text = dir.as_str().unwrap_or_default();
+                let word = shell::words(text).into_iter().next().unwrap_or_default();
+                let dir = session.scope.argument(dir, &word);
+                session.enter(&dir);
             }
             session.commands(&part.code, part.braces);
         }
@@ -539,6 +547,62 @@ mod tests {
         assert_eq!(names(&format!("kubectl config use-context x\n{}", up("lab"))), ["a.sh"]);
         // An installation is that of the last command for the same.
         assert_eq!(names(&format!("{}\n{}", up("prod"), up("lab"))), ["a.sh"]);
+    }
+
+    #[test]
+    fn a_job_has_what_it_extends_and_nothing_of_others() {
+        let memory = "--kube-context $C --set resources.limits.memory=${M:-300Mi}";
+        let gitlab = format!(
+            "\n//- .gitlab-ci.yml\n.up:\n  variables: {{M: 400Mi}}\n  script: ['{HELM} {memory}']\n\
+            a:\n  extends: .up\n  variables: {{C: a, M: 100Mi}}\nb:\n  extends: [.up]\n  variables: {{C: b}}\n"
+        );
+        assert_eq!(findings(&gitlab), ["limit-below-request .gitlab-ci.yml:6"]);
+        let environments = |text: &str| {
+            let sources = fixture(text);
+            let (_, clusters) = analyze(&sources, &Config::default());
+            let memory = |it: crate::model::Cluster| {
+                let limit =
+                    it.metrics_servers[0].memory_limit.value().map_or(0, |it| it.bytes >> 20);
+                format!("{} {limit}Mi", it.environment)
+            };
+            clusters.into_iter().map(memory).collect::<Vec<String>>()
+        };
+        assert_eq!(environments(&gitlab), [".gitlab-ci.yml (a) 100Mi", ".gitlab-ci.yml (b) 400Mi"]);
+        let job = |name: &str, env: &str| {
+            format!(
+                "  {name}:\n    env: {{C: {name}{env}}}\n    steps: [{{run: '{HELM} {memory}'}}]\n"
+            )
+        };
+        let path = ".github/workflows/up.yaml";
+        let github = format!("\n//- {path}\njobs:\n{}{}", job("a", ", M: 100Mi"), job("b", ""));
+        let expected = [format!("{path} (a) 100Mi"), format!("{path} (b) 300Mi")];
+        assert_eq!(environments(&github), expected);
+        let matrix = format!(
+            "\n//- {path}\njobs:\n  up:\n    strategy: {{matrix: {{include: [{{c: a, m: 100Mi}}, {{c: b, m: 300Mi}}]}}}}\n    \
+            steps: [{{run: '{HELM} --kube-context ${{{{ matrix.c }}}} --set resources.limits.memory=${{{{ matrix.m }}}}'}}]\n"
+        );
+        assert_eq!(environments(&matrix), expected);
+        let dir = format!(
+            "\n//- {path}\njobs:\n  up:\n    strategy: {{matrix: {{c: [a]}}}}\n    \
+            steps: [{{run: '{HELM} -f v.yaml', working-directory: 'x/${{{{ matrix.c }}}}'}}]\n\
+            //- x/a/v.yaml\nresources: {{limits: {{memory: 100Mi}}}}\n"
+        );
+        assert_eq!(environments(&dir), [format!("{path} 100Mi")]);
+        let parallel = format!(
+            "\n//- .gitlab-ci.yml\nup:\n  parallel: {{matrix: [{{C: a, M: 100Mi}}, {{C: b, M: [400Mi]}}]}}\n  script: ['{HELM} {memory}']\n"
+        );
+        assert_eq!(environments(&parallel), environments(&gitlab));
+    }
+
+    #[test]
+    fn a_recipe_has_its_own_parameters() {
+        let set = "--set resources.limits.memory={{ m }}";
+        for header in ["ms m:", "ms c +m='100Mi': x", "@ms c=\"a b\" $m=m:"] {
+            let just = format!("\n//- justfile\nm := \"100Mi\"\n{header}\n    {HELM} {set}\n");
+            assert_eq!(findings(&just), NOTHING, "{header}");
+        }
+        let just = format!("\n//- justfile\nm := \"100Mi\"\nms c: m\n    {HELM} {set}\n");
+        assert_eq!(findings(&just), ["limit-below-request justfile:1"]);
     }
 
     #[test]

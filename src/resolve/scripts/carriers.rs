@@ -8,7 +8,10 @@ use std::{
 
 use regex::Regex;
 
-use super::values::{self, ShellArgument, ShellFrame, ShellScope, ShellVariables};
+use super::{
+    jobs,
+    values::{self, ShellFrame, ShellScope, ShellVariables},
+};
 use crate::{
     ascii, parse, relevance,
     resolve::{
@@ -26,8 +29,9 @@ pub(super) struct CommandBlock {
     /// What it is called in its file: a target, a job.
     pub name: String,
     pub parts: Vec<CodePart>,
-    /// What it sets for itself, and not for the others of its file.
-    pub variables: Vec<(String, Node)>,
+    /// What it sets for itself, and not for the others of its file; `None` what its steps set to
+    /// something different.
+    pub variables: Vec<(String, Option<Node>)>,
     /// The tool that starts the cluster on the machine that runs it, and what says so.
     pub local: Option<(&'static str, Origin)>,
 }
@@ -38,7 +42,7 @@ pub(super) struct CodePart {
     /// Their text.
     pub code: Node,
     /// Where they run.
-    pub dir: Option<ShellArgument>,
+    pub dir: Option<Node>,
     /// Whether `{{ … }}` is filled in before.
     pub braces: bool,
 }
@@ -214,11 +218,33 @@ fn recipes(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> V
             }
         } else if let Some(found) = HEADER.as_ref().and_then(|it| it.captures(bare)) {
             let name = found.get(1).map_or("", |it| it.as_str()).to_owned();
-            blocks.push(CommandBlock { name, ..CommandBlock::default() });
+            // What just hands over to a recipe is its own.
+            let after = found.get(1).map_or("", |it| &bare[it.end()..]);
+            let own = if braces { parameters(after) } else { Vec::new() };
+            let variables = own.into_iter().map(|it| (it, None)).collect();
+            blocks.push(CommandBlock { name, variables, ..CommandBlock::default() });
         }
     }
     close(&mut open, &mut blocks);
     blocks
+}
+
+/// The parameters of a recipe of just, whose header goes on with `text`.
+fn parameters(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for word in shell::words(text) {
+        let text = text.get(word.range).unwrap_or_default();
+        let name = text.trim_start_matches(['+', '*', '$']);
+        let length = name.find(|it: char| !(it.is_ascii_alphanumeric() || "_-".contains(it)));
+        let (name, rest) = name.split_at(length.unwrap_or(name.len()));
+        if !name.is_empty() {
+            found.push(name.to_owned());
+        }
+        if rest.starts_with(':') || rest.ends_with(':') && !rest.contains(":=") {
+            break;
+        }
+    }
+    found
 }
 
 /// The texts that a variable of make is put together from, with their places.
@@ -310,33 +336,55 @@ fn steps(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec
     let taskfile = is_taskfile(path);
     let mut blocks = Vec::new();
     for root in documents.roots().filter(|it| it.get("apiVersion").is_none()) {
-        for node in root.walk() {
-            for key in ["env", "variables", "vars"] {
-                for (name, entry) in node.get(key).into_iter().flat_map(Node::entries) {
-                    set(&entry.value, name, variables);
-                }
+        for (name, entry) in SETTING.iter().filter_map(|it| root.get(it)).flat_map(Node::entries) {
+            set(&entry.value, name, variables);
+        }
+        // What one task hands over to another is that one's.
+        for called in root.walk().filter(|it| taskfile && it.get("task").is_some()) {
+            for (name, entry) in called.get("vars").into_iter().flat_map(Node::entries) {
+                set(&entry.value, name, variables);
             }
         }
         let jobs = ["jobs", "tasks"].into_iter().find_map(|it| root.get(it));
         // Commands of CircleCI are steps that its jobs have in common.
         let shared = jobs.and_then(|_| root.get("commands")).into_iter().flat_map(Node::entries);
-        for (name, entry) in jobs.unwrap_or(root).entries().chain(shared) {
-            let mut block = CommandBlock { name: name.to_owned(), ..CommandBlock::default() };
+        let extended = jobs::extended(root);
+        let all = jobs.unwrap_or(root).entries();
+        let several = all.filter(|(_, it)| jobs::has_matrix(&it.value)).count() > 1;
+        for (key, entry) in jobs.unwrap_or(root).entries().chain(shared) {
+            if extended.contains(key) {
+                continue;
+            }
+            let chain = jobs::chain(root, &entry.value);
             let defaults = ["defaults.run.working-directory", "working-directory", "dir"];
             let dir = [&entry.value, root].into_iter().find_map(|it| {
                 defaults.iter().find_map(|path| it.at(path)).filter(|it| it.as_str().is_some())
             });
-            let own = ["env", "variables", "vars"].into_iter().filter_map(|it| entry.value.get(it));
-            let own = own.flat_map(Node::entries).filter(|(_, it)| it.value.as_scalar().is_some());
-            block.variables = own.map(|(name, it)| (name.to_owned(), it.value.clone())).collect();
-            collect(sources, name, &entry.value, (dir, taskfile), &mut block);
-            if !block.parts.is_empty() {
-                blocks.push(block);
+            let own = jobs::variables(&chain);
+            for (label, chosen) in jobs::matrix(&entry.value) {
+                let name = match (label.is_empty(), several) {
+                    (true, _) => key.to_owned(),
+                    (false, true) => format!("{key}, {label}"),
+                    (false, false) => label,
+                };
+                let mut block = CommandBlock { name, ..CommandBlock::default() };
+                block.variables = chosen.into_iter().map(|(name, it)| (name, Some(it))).collect();
+                block.variables.extend(own.iter().cloned());
+                for (key, node) in jobs::scripts(&chain) {
+                    collect(key, node, (dir, taskfile), &mut block);
+                }
+                collect(key, &entry.value, (dir, taskfile), &mut block);
+                if !block.parts.is_empty() {
+                    blocks.push(block);
+                }
             }
         }
     }
     blocks
 }
+
+/// The keys below which variables are set.
+pub(super) const SETTING: [&str; 3] = ["env", "variables", "vars"];
 
 /// Notes what `name` is set to.
 pub(super) fn set(value: &Node, name: &str, variables: &mut ShellVariables) {
@@ -359,25 +407,11 @@ pub(super) fn word_of(value: &Node) -> Option<Word> {
 }
 
 /// Adds the commands in `node`, which stands at `key`.
-fn collect(
-    sources: &Sources,
-    key: &str,
-    node: &Node,
-    (dir, braces): (Option<&Node>, bool),
-    block: &mut CommandBlock,
-) {
+fn collect(key: &str, node: &Node, (dir, braces): (Option<&Node>, bool), block: &mut CommandBlock) {
     if COMMANDS.contains(&key) {
         let texts = std::iter::once(node).chain(node.items());
         for code in texts.filter(|it| it.as_str().is_some()) {
-            let dir = dir.map(|it| {
-                let variables = ShellVariables::default();
-                let frame = ShellFrame::default();
-                let scope = ShellScope { sources, variables: &variables, frame };
-                let text = it.as_str().unwrap_or_default();
-                let word = shell::words(text).into_iter().next().unwrap_or_default();
-                scope.argument(it, &word)
-            });
-            block.parts.push(CodePart { code: code.clone(), dir, braces });
+            block.parts.push(CodePart { code: code.clone(), dir: dir.cloned(), braces });
         }
     }
     if key == "uses"
@@ -389,10 +423,10 @@ fn collect(
     let own = ["working-directory", "working_directory", "workingDirectory", "dir"];
     let dir = own.iter().find_map(|it| node.get(it)).or(dir);
     for item in node.items().iter().filter(|it| it.as_map().is_some()) {
-        collect(sources, "", item, (dir, braces), block);
+        collect("", item, (dir, braces), block);
     }
     for (key, entry) in node.entries() {
-        collect(sources, key, &entry.value, (dir, braces), block);
+        collect(key, &entry.value, (dir, braces), block);
     }
 }
 
