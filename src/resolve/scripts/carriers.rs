@@ -266,7 +266,9 @@ fn added(
     made.push((" ".to_owned(), origin.clone()));
     made.push((text, origin.clone()));
     let all: String = made.iter().map(|(it, _)| it.as_str()).collect();
-    let place = origin.of_texts(made.iter().map(|(it, origin)| (it.as_str(), origin.clone())));
+    let part =
+        |(text, origin): &(String, Origin)| Node::new(Scalar::string(&**text), origin.clone());
+    let place = origin.of_texts(made.iter().map(part));
     let scalar = Scalar { text: all.as_str().into(), style: Style::Literal, tag: None };
     let quoted = format!("\"{}\"", all.replace('"', "\\\""));
     match &*shell::words(&quoted) {

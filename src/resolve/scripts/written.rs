@@ -10,7 +10,7 @@ use crate::{
         template::{self, Hole},
     },
     scalar::{Scalar, Style},
-    source::{self, FileId, Sources, Span},
+    source::{FileId, Sources, Span},
     tree::{Node, Origin, Reason, Via},
 };
 
@@ -64,7 +64,7 @@ impl<T> BranchedValue<T> {
 pub(super) struct WrittenText {
     text: String,
     /// Its parts, each with its place.
-    parts: Vec<(String, Origin)>,
+    parts: Vec<Node>,
     holes: Vec<Hole>,
     /// The files of the repository that are in it.
     pub files: Vec<FileId>,
@@ -82,16 +82,16 @@ impl WrittenText {
     fn push(&mut self, text: &str, origin: Origin) {
         if !text.is_empty() {
             self.text += text;
-            self.parts.push((text.to_owned(), origin));
+            self.parts.push(Node::new(Scalar::string(text), origin));
         }
     }
 
     /// Adds the text of `node`, each line with its place.
     fn push_lines(&mut self, sources: &Sources, node: &Node) {
         let text = node.as_scalar().map_or("", |it| &*it.text);
-        for (start, line) in source::lines(text) {
-            let end = start + line.trim_end_matches('\n').len();
-            self.push(line, parse::part(sources, node, start..end));
+        for line in parse::lines(text, text, 0, &parse::parts(sources, node)) {
+            self.text += line.as_str().unwrap_or_default();
+            self.parts.push(line);
         }
     }
 
@@ -116,10 +116,9 @@ impl WrittenText {
     /// The documents of the text; none where it is no YAML.
     pub(super) fn documents(&self, sources: &Sources) -> &[Node] {
         self.parsed.get_or_init(|| {
-            let Some((_, first)) = self.parts.first() else { return Vec::new() };
+            let Some(first) = self.parts.first() else { return Vec::new() };
             let scalar = Scalar { text: (&*self.text).into(), style: Style::Literal, tag: None };
-            let parts = self.parts.iter().map(|(text, origin)| (&**text, origin.clone()));
-            let node = Node::new(scalar, first.of_texts(parts));
+            let node = Node::new(scalar, first.origin.of_texts(self.parts.iter().cloned()));
             template::fill_yaml(sources, &node, &self.holes).unwrap_or_default()
         })
     }
@@ -182,11 +181,8 @@ impl Session<'_> {
             }
         }
         if !options.iter().any(|it| it.literal().is_some_and(|it| it.contains('n'))) {
-            written.text.push('\n');
-            match written.parts.last_mut() {
-                Some((text, _)) => text.push('\n'),
-                None => written.parts.push(("\n".to_owned(), self.here())),
-            }
+            let place = written.parts.last().map_or_else(|| self.here(), |it| it.origin.clone());
+            written.push("\n", place);
         }
         CommandOutput::Text(written.into())
     }
