@@ -60,10 +60,24 @@ pub(crate) fn patterns() -> Vec<String> {
 ///
 /// # Errors
 /// When `root` cannot be read.
-#[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
 pub(crate) fn open(
     root: &Path,
     named: &[String],
+    apart: &[PathBuf],
+    progress: &(dyn Fn() + Sync),
+) -> io::Result<Sources> {
+    open_with(root, named, false, apart, progress)
+}
+
+/// [`open`], with all that lies below what `named` names where that is `whole`: also what git ignores.
+///
+/// # Errors
+/// When `root` cannot be read.
+#[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
+pub(crate) fn open_with(
+    root: &Path,
+    named: &[String],
+    whole: bool,
     apart: &[PathBuf],
     progress: &(dyn Fn() + Sync),
 ) -> io::Result<Sources> {
@@ -74,7 +88,7 @@ pub(crate) fn open(
     let walk_all = || {
         let excluded = Patterns::excluded(&root, &aside);
         let all = (WalkBuilder::new(&root), excluded, apart);
-        walk(all, &root, named, (&found, &aside), progress);
+        walk(all, &root, (named, whole), (&found, &aside), progress);
     };
     walk_all();
     if aside.lock().unwrap_or_else(PoisonError::into_inner).is_too_much() {
@@ -101,7 +115,8 @@ pub(crate) fn open(
         for other in others {
             builder.add(other);
         }
-        walk((builder, Gitignore::empty(), apart), &root, named, (&found, &aside), progress);
+        let ignored = (builder, Gitignore::empty(), apart);
+        walk(ignored, &root, (named, whole), (&found, &aside), progress);
     }
     let Found { mut files, links } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut aside = aside.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +153,7 @@ pub(crate) fn open(
 fn walk(
     (mut builder, excluded, apart): (WalkBuilder, Gitignore, &[PathBuf]),
     root: &Path,
-    named: &[String],
+    (named, whole): (&[String], bool),
     (found, aside): (&Mutex<Found>, &Arc<Mutex<Aside>>),
     progress: &(dyn Fn() + Sync),
 ) {
@@ -148,6 +163,7 @@ fn walk(
         by_dir: Mutex::default(),
         tracked: OnceLock::new(),
         partly: Mutex::default(),
+        whole: named.iter().filter(|_| whole).map(|it| root.join(it)).collect(),
         root: root.to_owned(),
     };
     let (aside, top, apart) = (Arc::clone(aside), root.to_owned(), apart.to_owned());
@@ -201,6 +217,8 @@ struct Patterns {
     tracked: OnceLock<BTreeSet<String>>,
     /// Ignored directories with tracked files in them: of the others git sees none.
     partly: Mutex<BTreeSet<PathBuf>>,
+    /// Where nothing is left out.
+    whole: Vec<PathBuf>,
     root: PathBuf,
 }
 
@@ -219,6 +237,9 @@ impl Patterns {
     fn leave_out(&self, entry: &DirEntry) -> bool {
         let (path, depth) = (entry.path(), entry.depth());
         let Some(dir) = path.parent().filter(|_| depth > 0) else { return false };
+        if self.whole.iter().any(|it| path.starts_with(it)) {
+            return false;
+        }
         let is_dir = entry.file_type().is_some_and(|it| it.is_dir());
         let innermost = self.below(dir, depth);
         let below = std::iter::successors(Some(&*innermost), |it| it.outer.as_deref());
@@ -705,6 +726,40 @@ mod tests {
         };
         assert_eq!(paths("a"), 0);
         assert_eq!(paths("a/secret.yaml"), 1);
+    }
+
+    #[test]
+    fn git_leaves_nothing_out_of_what_is_read_whole() {
+        let dir = directory(
+            "
+            //- .gitignore
+            charts/
+            built/
+            *.txt
+            //- a/Chart.yaml
+            x
+            //- a/charts/b.yaml
+            x
+            //- a/b.txt
+            x
+            //- built/c/.gitignore
+            *
+            //- built/c/d.yaml
+            x
+            //- other/e.txt
+            x
+            ",
+        );
+        let paths = |named: &str, whole: bool| -> Vec<String> {
+            let named = [named.to_owned()];
+            let sources = open_with(dir.path(), &named, whole, &[], &|| {}).unwrap();
+            sources.iter().map(|(_, it)| it.path.clone()).collect()
+        };
+        assert_eq!(paths("a", false), [".gitignore", "a/Chart.yaml"]);
+        let all = [".gitignore", "a/Chart.yaml", "a/b.txt", "a/charts/b.yaml"];
+        assert_eq!(paths("a", true), all);
+        let built = [".gitignore", "a/Chart.yaml", "built/c/.gitignore", "built/c/d.yaml"];
+        assert_eq!(paths("built/c", true), built);
     }
 
     /// What `open` lists, or nothing when it hangs.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     CommandResult, Failure, Run,
-    open::{Opened, add_file, open},
+    open::{Opened, add_file, open_chart},
     render::refused,
 };
 use crate::{
@@ -31,8 +31,7 @@ impl Run<'_, '_> {
         origins: bool,
     ) -> CommandResult {
         let progress = self.progress();
-        let Opened { root, mut sources, scope, .. } =
-            open(self.options, &[path.to_owned()], &progress)?;
+        let Opened { root, mut sources, scope, .. } = open_chart(self.options, path, &progress)?;
         progress.stage("rendering");
         let mut layers = Vec::new();
         for file in &chart.values {

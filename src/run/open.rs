@@ -41,6 +41,28 @@ pub(super) fn open(
     paths: &[PathBuf],
     progress: &Progress,
 ) -> Result<Opened, Failure> {
+    open_with(options, paths, false, progress)
+}
+
+/// Reads the repository around the chart at `path`, whose files are those that lie there: Helm knows
+/// `.helmignore`, and nothing of what git ignores.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_chart(
+    options: &Options,
+    path: &Path,
+    progress: &Progress,
+) -> Result<Opened, Failure> {
+    open_with(options, &[path.to_owned()], true, progress)
+}
+
+fn open_with(
+    options: &Options,
+    paths: &[PathBuf],
+    whole: bool,
+    progress: &Progress,
+) -> Result<Opened, Failure> {
     let here = [PathBuf::from(".")];
     let paths = if paths.is_empty() && options.root.is_none() { &here } else { paths };
     let paths: Vec<PathBuf> = paths.iter().map(|it| real(it)).collect::<Result<_, _>>()?;
@@ -68,7 +90,7 @@ pub(super) fn open(
         apart.extend(check.known.baseline.as_deref().and_then(|it| real(it).ok()));
     }
     let named = if skip { &[][..] } else { &scope.paths };
-    let sources = discover::open(&root, named, &apart, &|| progress.file())
+    let sources = discover::open_with(&root, named, whole, &apart, &|| progress.file())
         .map_err(|error| Failure::Plain(format!("cannot read `{}`: {error}", root.display())))?;
     let (sources, mut config) = configured(sources, &root, options.config.as_deref())?;
     // What somebody names, and would see nothing of, is looked into.
