@@ -481,6 +481,49 @@ fn templates_mean_what_they_mean_to_go() {
     assert_snapshot!(told);
 }
 
+/// What Helm 4.3.1 prints of the same chart: `common.VersionSet`, `common.Values` and a nil
+/// `map[string]string` are lists and maps to what looks at them.
+#[test]
+fn lists_and_maps_with_methods_are_lists_and_maps() {
+    let told = tell(
+        r#"
+        //- chart/Chart.yaml
+        {apiVersion: v2, name: methods, version: 1.0.0}
+        //- chart/values.yaml
+        a: {b: c}
+        //- chart/templates/a.yaml
+        kind: A
+        {{- $apis := dict "apis" .Capabilities.APIVersions }}
+        has: {{ has "apps/v1" .Capabilities.APIVersions }} {{ has "x/v1" $apis.apis }} {{ $apis.apis.Has "v1" }}
+        ends: {{ first .Capabilities.APIVersions }} {{ index .Capabilities.APIVersions 5 }} {{ kindOf $apis.apis }}
+        length: {{ len .Capabilities.APIVersions }}
+        printed: {{ .Capabilities.APIVersions | toString | trunc 6 | quote }}
+        json: {{ dict "a" .Capabilities.APIVersions | toJson | trunc 9 | quote }}
+        {{- range $index, $api := .Capabilities.APIVersions }}
+        {{- if eq $index 5 }}
+        range: {{ $api }}
+        {{- end }}
+        {{- end }}
+        values: {{ dig "a" "b" "d" .Values.AsMap }} {{ dig "a" "x" "d" .Values.AsMap }}
+        annotations: <{{ .Chart.Annotations.a }}{{ index .Chart.Annotations "b" }}> {{ .Chart.Annotations | toJson }}
+        pluck: {{ pluck "a" (dict "b" 1) (dict "a" 2) .Values | toJson | quote }}
+        "#,
+    );
+    for line in [
+        "has: true false true",
+        "ends: v1 apps/v1 slice",
+        "length: 57",
+        "printed: '[v1 ad'",
+        r#"json: '{"a":["v1'"#,
+        "range: apps/v1",
+        "values: c d",
+        "annotations: <> null",
+        r#"pluck: '[2,{"b":"c"}]'"#,
+    ] {
+        assert!(told.contains(line), "{line} is not in\n{told}");
+    }
+}
+
 /// What a password is nobody can tell, but that there is one.
 #[test]
 fn what_is_made_at_random_is_something() {

@@ -171,6 +171,19 @@ fn not_evaluated(call: &FunctionCall<'_>) -> GoValue {
     GoValue::unknown(format!("the function `{}` is not evaluated", call.name), call.at)
 }
 
+/// The arguments of a function as it looks at them: a list with methods is a list.
+fn with_lists(name: &str, mut values: Vec<GoValue>) -> Vec<GoValue> {
+    let Some((_, parameters, look, _)) = FUNCTIONS.get(name) else { return values };
+    let looks = *look != Look::Passes || matches!(name, "index" | "concat");
+    for (value, wanted) in values.iter_mut().zip(letters(parameters)) {
+        let GoData::Object(object) = &value.data else { continue };
+        if (looks || wanted == 'l') && object.items().is_some() {
+            *value = value.clone().opened();
+        }
+    }
+    values
+}
+
 /// The arguments of a function: nothing in a variable is a map without keys, in which nothing can be
 /// set.
 fn with_maps(name: &str, mut values: Vec<GoValue>) -> Vec<GoValue> {
@@ -191,11 +204,10 @@ impl Execution<'_> {
         values: Vec<GoValue>,
         at: &Origin,
     ) -> Evaluated<GoValue> {
+        let is_template = matches!(name, "include" | "tpl");
+        let values = if is_template { values } else { with_lists(name, values) };
         let call = FunctionCall { name, values: with_maps(name, values), at };
-        let result = match call.name {
-            "include" | "tpl" => self.printed(&call),
-            _ => self.charged(&call),
-        };
+        let result = if is_template { self.printed(&call) } else { self.charged(&call) };
         match result {
             // What fails where nobody can tell whether it is run does not fail.
             Err(error) if self.uncertain().is_some() && !error.bound && name != "fail" => {
@@ -367,8 +379,9 @@ impl FunctionCall<'_> {
                 | ('s', GoData::Text(_))
                 | ('i', GoData::Int(_))
                 | ('b', GoData::Bool(_))
-                | ('l', GoData::List(_))
-                | ('m', GoData::Map(_)) => continue,
+                | ('l', GoData::List(_)) => continue,
+                // Go takes no `map[string]string` for a map of anything.
+                ('m', GoData::Map(map)) if !map.borrow().of_texts => continue,
                 ('s', _) => "string",
                 ('i', _) => "int",
                 ('b', _) => "bool",

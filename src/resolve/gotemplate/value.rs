@@ -55,6 +55,10 @@ pub(crate) struct GoMap {
     pub open: Option<Reason>,
     /// Whether it holds texts alone: then one that is not there is empty.
     pub of_texts: bool,
+    /// Whether it is `.Values`, which has the method `AsMap` (`pkg/chart/common/values.go` of Helm 4).
+    pub is_values: bool,
+    /// Whether it is Go's nil of a map: it has no keys, and is null where it is written out.
+    pub is_nil: bool,
 }
 
 /// A value with methods.
@@ -69,6 +73,11 @@ pub(crate) trait GoObject: std::fmt::Debug {
 
     /// What stands in it, if it is a map that has methods, in the order of the keys.
     fn entries(&self) -> Option<Vec<(Arc<str>, GoValue)>> {
+        None
+    }
+
+    /// What stands in it, if it is a list that has methods.
+    fn items(&self) -> Option<Result<Vec<GoValue>, Reason>> {
         None
     }
 }
@@ -127,7 +136,8 @@ impl GoValue {
                 };
                 let entries = map.keys().zip(map.iter()).map(entry).collect();
                 let removed = map.all_removed().to_vec();
-                let map = GoMap { entries, removed, open: map.open.clone(), of_texts: false };
+                let open = map.open.clone();
+                let map = GoMap { entries, removed, open, ..GoMap::default() };
                 GoData::Map(Rc::new(RefCell::new(map)))
             }
             Kind::Scalar(scalar) => match scalar::sigs(scalar) {
@@ -170,6 +180,9 @@ impl GoValue {
             }
             GoData::Map(map) => {
                 let map = map.borrow();
+                if map.is_nil {
+                    return Node::new(Scalar::null(), self.origin.clone());
+                }
                 let mut tree = Map::open(map.open.clone().filter(|_| !printed));
                 for (key, (place, value)) in &map.entries {
                     let value = value.tree(printed);
@@ -183,7 +196,10 @@ impl GoValue {
                 }
                 tree.into()
             }
-            GoData::Object(_) => Map::default().into(),
+            GoData::Object(object) => match object.items() {
+                Some(_) => return self.clone().opened().tree(printed),
+                None => Map::default().into(),
+            },
             GoData::Unknown(why) => Kind::Unknown(why.clone()),
         };
         Node::new(kind, self.origin.clone())
@@ -248,9 +264,14 @@ impl GoValue {
         Some(Self::nil(by.unwrap_or(&self.origin)))
     }
 
-    /// The value; of an object that is a map, the map.
+    /// The value; of an object that is a map or a list, the map or the list.
     pub(super) fn opened(self) -> Self {
         let GoData::Object(object) = &self.data else { return self };
+        match object.items() {
+            Some(Ok(items)) => return Self::list(items, &self.origin),
+            Some(Err(why)) => return Self::unknown(why, &self.origin),
+            None => {}
+        }
         let Some(entries) = object.entries() else { return self };
         let mut map = GoMap::default();
         for (key, value) in entries {
@@ -307,6 +328,9 @@ impl GoValue {
             GoData::Float(it) => made(&scalar::printed_float(*it)),
             GoData::Text(text) => MarkedText::clone(text),
             GoData::Unknown(why) => MarkedText::unknown(why, &self.origin),
+            GoData::Object(object) if object.items().is_some() => {
+                self.clone().opened().printed(inner)
+            }
             GoData::Object(object) => made(&object.printed().unwrap_or_default()),
             GoData::List(items) => self.in_brackets("[", items.iter().map(|it| it.printed(true))),
             GoData::Map(map) => {
@@ -394,6 +418,7 @@ impl GoValue {
             GoData::Text(_) => "string",
             GoData::List(_) => "slice",
             GoData::Map(_) | GoData::Unknown(_) => "map",
+            GoData::Object(object) if object.items().is_some() => "slice",
             GoData::Object(_) => "struct",
         }
     }
@@ -403,6 +428,7 @@ impl GoValue {
         match &self.data {
             GoData::Nil => "<nil>",
             GoData::List(_) => "[]interface {}",
+            GoData::Map(map) if map.borrow().of_texts => "map[string]string",
             GoData::Map(_) => "map[string]interface {}",
             _ => self.kind(),
         }

@@ -129,6 +129,17 @@ impl GoObject for Apis {
             Err(why) => GoValue::unknown(why, &self.at),
         })
     }
+
+    /// Which others a cluster has nobody can tell.
+    fn items(&self) -> Option<Result<Vec<GoValue>, Reason>> {
+        let all = || BUILT_IN.iter().map(|it| GoValue::string(it.0, &self.at)).collect();
+        Some(match self.known {
+            ApiVersions::Template => Ok(all()),
+            ApiVersions::Cluster => {
+                Err("which APIs the cluster has is not known".to_owned().into())
+            }
+        })
+    }
 }
 
 /// `semverCompare` with the version of a cluster that is not known, where all versions agree.

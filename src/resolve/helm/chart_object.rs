@@ -44,18 +44,15 @@ pub(super) fn metadata(package: &Package, is_root: bool) -> GoValue {
     );
     chart.set("IsRoot", literal(GoData::Bool(is_root)));
     chart.set("Deprecated", literal(GoData::Bool(own.is_true_at("deprecated"))));
-    chart.set(
-        "Annotations",
-        own.get("annotations").map_or_else(
-            || literal(GoData::Nil),
-            |it| {
-                let texts = it.entries().map(|(key, it)| (key, text(Some(&it.value))));
-                let mut map = GoMap::default();
-                texts.for_each(|(key, value)| map.set(key, value));
-                GoValue::map(map, &it.origin)
-            },
-        ),
-    );
+    chart.set("Annotations", {
+        // `map[string]string`
+        let node = own.get("annotations");
+        let is_nil = node.is_none_or(Node::is_null);
+        let mut map = GoMap { of_texts: true, is_nil, ..GoMap::default() };
+        let texts = node.into_iter().flat_map(Node::entries);
+        texts.for_each(|(key, it)| map.set(key, text(Some(&it.value))));
+        GoValue::map(map, node.map_or(&own.origin, |it| &it.origin))
+    });
     for (field, key) in [("Keywords", "keywords"), ("Sources", "sources")] {
         let items = own.items_at(key).iter().map(|it| text(Some(it))).collect();
         chart.set(field, GoValue::list(items, &own.origin));

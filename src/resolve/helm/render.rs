@@ -324,6 +324,9 @@ impl<'a> ChartRun<'a> {
         let is_root = !path.contains('/');
         let mut dot = common.clone();
         dot.set("Chart", metadata(package, is_root));
+        if let GoData::Map(map) = &values.data {
+            map.borrow_mut().is_values = true;
+        }
         dot.set("Values", values.clone());
         let files =
             if self.files { ChartFiles::of(self.sources, package) } else { ChartFiles::default() };

@@ -164,6 +164,8 @@ impl Execution<'_> {
                     Some(value) => value,
                     None => return fail(format!("there is no field or method `{name}`")),
                 },
+                // A method counts before a key.
+                GoData::Map(map) if name == "AsMap" && map.borrow().is_values => value.clone(),
                 GoData::Map(_) if !arguments.is_empty() => {
                     return fail(format!("`{name}` is no method but has arguments"));
                 }

@@ -6,7 +6,7 @@ use super::{
     Evaluated, FunctionCall, GoData, GoMap, GoValue,
     Look::{Inside, Outside, Passes, Prints},
     MarkedText, Row,
-    Run::{Call, NotEvaluated, Value},
+    Run::{Call, Value},
     choice::empty,
 };
 use crate::tree::{Origin, Reason};
@@ -25,7 +25,7 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("mergeOverwrite mustMergeOverwrite", "mm*", Prints, Value(|it| merged(it, true))),
     ("omit", "ms*", Passes, Call(|it| chosen(it, false))),
     ("pick", "ms*", Passes, Call(|it| chosen(it, true))),
-    ("pluck", "sm*", Passes, NotEvaluated),
+    ("pluck", "sm*", Passes, Call(plucked)),
     ("set", "msa", Passes, Call(|it| it.value(0).cloned())),
     ("split", "ss", Inside, Call(|it| Ok(numbered(it, it.text(1)?.split(it.str(0)?))))),
     ("splitn", "sis", Inside, Call(split_n)),
@@ -76,6 +76,14 @@ fn has_key(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
 fn unset(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     map(call, 0)?.borrow_mut().entries.shift_remove(call.str(1)?);
     call.value(0).cloned()
+}
+
+/// The values at a key of those maps that have it; of one that may have it, what may be there.
+fn plucked(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let key = call.str(0)?;
+    let maps = call.values[1..].iter();
+    let maps = maps.filter(|it| it.has(key) || it.unknown_outside().is_some());
+    Ok(GoValue::list(maps.filter_map(|it| it.key(key)).collect(), &call.source()))
 }
 
 fn chosen(call: &FunctionCall<'_>, pick: bool) -> Evaluated<GoValue> {
