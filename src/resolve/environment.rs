@@ -201,6 +201,11 @@ impl Environment {
     pub(crate) fn applies(&self, object: &Object) -> Option<String> {
         Some(self.units.get(object.unit?.index())?.id.clone())
     }
+
+    /// The cluster that gets `object`, when that is not the environment's.
+    pub(crate) fn cluster_of(&self, object: &Object) -> Option<&RemoteCluster> {
+        self.units.get(object.unit?.index())?.cluster.as_ref()
+    }
 }
 
 /// How much of an environment there was before a unit.

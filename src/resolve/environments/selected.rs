@@ -526,6 +526,48 @@ mod tests {
         assert_eq!(of(&[a, same]), ["default (k): v0.7.1 v0.7.2 | "]);
     }
 
+    /// A hub's Kustomization that applies `path` to the cluster of the Secret `to`.
+    fn applied(name: &str, path: &str, to: &str, version: &str) -> String {
+        let config = match to {
+            "" => String::new(),
+            to => format!("kubeConfig: {{secretRef: {{name: {to}}}}}, "),
+        };
+        format!(
+            "---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n\
+             metadata: {{name: {name}, namespace: flux-system}}\n\
+             spec: {{{config}path: {path}, sourceRef: {{kind: GitRepository, name: flux-system}}, \
+             postBuild: {{substitute: {{VERSION: {version}}}, substituteFrom: [{{kind: ConfigMap, name: vars, \
+             optional: true}}]}}}}\n"
+        )
+    }
+
+    #[test]
+    fn what_kustomizations_apply_to_other_clusters_is_there() {
+        let release = release("a", "name: k", "'${VERSION}'");
+        let here = release.replace("kubeConfig: {secretRef: {name: k}}, ", "");
+        let of = |hub: &str, more: &str| {
+            let source = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\n\
+                metadata: {name: flux-system, namespace: flux-system}\n\
+                spec: {url: 'ssh://git@example.org/a/b'}\n";
+            let hub = format!("//- clusters/hub/a.yaml\n{source}{hub}");
+            told(&format!("{hub}{}\n{more}", REPOSITORY.replace("a.yaml", "ms/a.yaml") + &here))
+        };
+        let hub = applied("a", "./ms", "a", "3.12.1") + &applied("b", "./ms", "b", "3.12.2");
+        let both = ["clusters/hub (a): v0.7.1 | ", "clusters/hub (b): v0.7.2 | "];
+        assert_eq!(of(&hub, ""), both);
+        let own = applied("c", "./ms", "", "3.12.0");
+        let all = [&["clusters/hub: v0.7.0 | "], &both[..]].concat();
+        assert_eq!(of(&(hub + &own), ""), all);
+        // What there is of a name in one cluster is nothing to another, nor are Kustomizations.
+        let variables = "---\napiVersion: v1\nkind: ConfigMap\n\
+            metadata: {name: vars, namespace: flux-system}\ndata: {VERSION: 3.11.0}\n";
+        let nested = applied("up", "./ms", "", "3.12.2") + variables;
+        let nested = format!("//- spoke/k.yaml\n{}", nested.trim_start_matches("---\n"));
+        let up = applied("up", "./spoke", "a", "x") + &applied("b", "./ms", "b", "3.12.1");
+        let expected = ["clusters/hub (a): v0.7.2 | ", "clusters/hub (b): v0.7.1 | "];
+        assert_eq!(of(&up, &nested), expected);
+    }
+
     #[test]
     fn a_cluster_that_is_defined_beside_its_releases_has_its_nodes() {
         let of = |parts: &[String]| told(&(REPOSITORY.to_owned() + &parts.concat()));

@@ -79,11 +79,6 @@ pub(super) fn directory(
 ) -> Result<ArtifactPart, Problem> {
     let path_node = kustomization.at("spec.path");
     let origin = path_node.map_or(&kustomization.origin, |it| &it.origin);
-    if let Ok(Some(_)) | Err(_) = kustomization.look("spec.kubeConfig") {
-        let at = kustomization.at("spec.kubeConfig").map_or(origin, |it| &it.origin);
-        let message = "this is applied to another cluster, which is not resolved";
-        return Err(Problem::unresolved(at, message));
-    }
     let written = match kustomization.look("spec.path") {
         Ok(path) => path.and_then(Node::as_str).unwrap_or_default(),
         Err((why, at)) => {

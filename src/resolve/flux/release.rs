@@ -2,7 +2,13 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{artifact, cluster::cluster, dependency, edits, store::Store, values};
+use super::{
+    artifact,
+    cluster::cluster,
+    dependency, edits,
+    store::{ClusterStores, Store},
+    values,
+};
 use crate::{
     data::{subject::is_server_named_in, upstream},
     problem::Problem,
@@ -40,15 +46,19 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
 }
 
 fn install_all(context: &Context<'_>, environment: &mut Environment, releases: Vec<Object>) {
-    let mut store = Store::default();
-    store.add(environment.objects.iter().map(|it| &it.node));
+    let mut stores = ClusterStores::default();
+    for object in &environment.objects {
+        stores.of_mut(environment.cluster_of(object)).add([&object.node]);
+    }
     for object in releases {
         let mut unit = Unit::of_object(&object.node).release();
         unit.after.extend(environment.applies(&object));
-        unit.cluster = cluster(&object.node, None);
+        let home = environment.cluster_of(&object);
+        unit.cluster = cluster(&object.node, home);
+        let store = stores.of(home);
         let start = environment.begin();
         let mut problems = Vec::new();
-        match install(context, environment, &store, &object, &mut problems) {
+        match install(context, environment, store, &object, &mut problems) {
             Ok(parts) => parts.into_iter().for_each(|(release, its)| environment.add(release, its)),
             Err(problem) => problems.push(problem),
         }

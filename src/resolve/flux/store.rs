@@ -1,10 +1,15 @@
 //! ConfigMaps, Secrets and sources of an environment, by name.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 
 use crate::{
     problem::{Problem, ProblemKind},
-    resolve::config_data::{self, Data},
+    resolve::{
+        config_data::{self, Data},
+        environment::RemoteCluster,
+    },
     tree::{Node, Origin, Reason},
 };
 
@@ -29,6 +34,23 @@ const HASH: usize = 10;
 #[derive(Debug, Default, Clone)]
 pub(super) struct Store {
     objects: IndexMap<(String, String, String), Node>,
+}
+
+/// What each cluster has that others may refer to; nothing is the environment's own.
+#[derive(Debug, Default)]
+pub(super) struct ClusterStores {
+    stores: BTreeMap<Option<RemoteCluster>, Store>,
+    nothing: Store,
+}
+
+impl ClusterStores {
+    pub(super) fn of(&self, cluster: Option<&RemoteCluster>) -> &Store {
+        self.stores.get(&cluster.cloned()).unwrap_or(&self.nothing)
+    }
+
+    pub(super) fn of_mut(&mut self, cluster: Option<&RemoteCluster>) -> &mut Store {
+        self.stores.entry(cluster.cloned()).or_default()
+    }
 }
 
 impl Store {

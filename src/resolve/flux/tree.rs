@@ -11,9 +11,10 @@ use rayon::prelude::*;
 
 use super::{
     artifact::{self, Own},
+    cluster::cluster,
     controller::Controller,
     edits,
-    store::Store,
+    store::{ClusterStores, Store},
     substitute,
     variables::{self, Variables},
 };
@@ -22,7 +23,9 @@ use crate::{
     resolve::{
         bounds::TOGETHER,
         context::{Context, Purpose},
-        environment::{DefinedVariable, Deleted, EntryKind, Environment, Object, Release, Unit},
+        environment::{
+            DefinedVariable, Deleted, EntryKind, Environment, Object, Release, RemoteCluster, Unit,
+        },
         install,
         kustomize::{self, Build, BuildOptions, Extent},
         layout::{ArtifactPart, Layout, has_source},
@@ -60,7 +63,7 @@ pub(crate) fn resolve(
             Purpose::Judge => Extent::Outline,
             Purpose::Render => Extent::Whole,
         },
-        store: Store::default(),
+        stores: ClusterStores::default(),
         controller: Controller::default(),
         members: Vec::new(),
         seen: BTreeSet::new(),
@@ -71,10 +74,10 @@ pub(crate) fn resolve(
         room: substitute::MAX_SUBSTITUTED,
         problems: Vec::new(),
     };
-    tree.store.add(environment.objects.iter().map(|it| &it.node));
+    tree.stores.of_mut(None).add(environment.objects.iter().map(|it| &it.node));
     tree.controller.learn(environment.objects.iter().map(|it| &it.node).chain(roots));
     for root in roots.iter().filter_map(kustomization) {
-        tree.join(&root, Stage::Found, false);
+        tree.join(&root, Stage::Found, false, None);
     }
     tree.run();
     let left_out = tree.members.iter().filter(|it| it.stage == Stage::LeftOut);
@@ -95,15 +98,26 @@ pub(crate) fn resolve(
         problem
     }));
     environment.is_partial |= tree.members.iter().any(|it| it.stage == Stage::LeftOut);
-    environment.units.extend(tree.members.iter().map(|it| Unit::of_object(&it.node)));
+    environment.units.extend(
+        tree.members
+            .iter()
+            .map(|it| Unit { cluster: it.target.clone(), ..Unit::of_object(&it.node) }),
+    );
     let ids: Vec<String> = environment.units.iter().map(|it| it.id.clone()).collect();
-    let index_of: BTreeMap<&str, usize> =
-        ids.iter().enumerate().skip(units).map(|(index, id)| (&**id, index)).collect();
+    let homes: Vec<_> = tree.members.iter().map(|it| it.home.clone()).collect();
+    let index_of: BTreeMap<(&Option<RemoteCluster>, &str), usize> = homes
+        .iter()
+        .zip(&ids[units..])
+        .enumerate()
+        .map(|(index, (home, id))| ((home, &**id), units + index))
+        .collect();
     for (index, member) in tree.members.into_iter().enumerate() {
         let unit = units + index;
         for child in member.objects.iter().filter_map(kustomization) {
             let child = Unit::of_object(&child).id;
-            let child = index_of.get(&*child).and_then(|it| environment.units.get_mut(*it));
+            let child = index_of
+                .get(&(&member.target, &*child))
+                .and_then(|it| environment.units.get_mut(*it));
             if let Some(child) = child {
                 child.after.extend(ids.get(unit).cloned());
             }
@@ -131,13 +145,13 @@ struct Tree<'c> {
     by_flux: bool,
     extent: Extent,
     /// What may be referred to: objects after their own Kustomization's substitution.
-    store: Store,
+    stores: ClusterStores,
     /// What applies them all.
     controller: Controller,
     /// In the order in which they were found.
     members: Vec<Member>,
-    /// Namespaces and names of the members.
-    seen: BTreeSet<(String, String)>,
+    /// Clusters, namespaces and names of the members.
+    seen: BTreeSet<(Option<RemoteCluster>, String, String)>,
     /// The directories that were built, with those of components.
     dirs: BTreeSet<String>,
     /// What is built from a directory, by how: see [`recipe`].
@@ -154,6 +168,10 @@ struct Tree<'c> {
 /// A Flux Kustomization.
 struct Member {
     node: Node,
+    /// The cluster that it is in, whose sources and variables it has.
+    home: Option<RemoteCluster>,
+    /// The cluster that gets what it builds.
+    target: Option<RemoteCluster>,
     suspended: bool,
     stage: Stage,
     /// Whether it was asked what it builds before its turn.
@@ -230,13 +248,16 @@ impl Tree<'_> {
         }
     }
 
-    /// Makes `node` a member unless it is one.
-    fn join(&mut self, node: &Node, stage: Stage, suspended: bool) {
-        let id = (node.object_namespace().to_owned(), node.object_name().to_owned());
+    /// Makes `node`, which is in the cluster `home`, a member unless it is one.
+    fn join(&mut self, node: &Node, stage: Stage, suspended: bool, home: Option<&RemoteCluster>) {
+        let name = node.object_name().to_owned();
+        let id = (home.cloned(), node.object_namespace().to_owned(), name);
         if self.members.len() < MAX_MEMBERS && self.seen.insert(id) {
             let suspended = suspended || node.is_true_at("spec.suspend");
             self.members.push(Member {
                 node: node.clone(),
+                home: home.cloned(),
+                target: cluster(node, home),
                 suspended,
                 stage,
                 asked: false,
@@ -255,7 +276,8 @@ impl Tree<'_> {
         problems: &mut Vec<Problem>,
     ) -> Result<BuildPlan, Problem> {
         let (sources, node) = (self.context.sources, &member.node);
-        let part = artifact::directory(sources, &self.store, own, node, problems)?;
+        let store = self.stores.of(member.home.as_ref());
+        let part = artifact::directory(sources, store, own, node, problems)?;
         let edits = edits::fields(sources, node, &part.dir);
         // What is made up for a directory that kustomize builds is built from it as it is.
         let by_flux = self.by_flux || node.at("spec.sourceRef").is_some();
@@ -264,7 +286,7 @@ impl Tree<'_> {
         let helm = artifact.is_none();
         let (unrestricted, generate, extent) = (true, true, self.extent);
         let options = BuildOptions { unrestricted, generate, helm, extent, artifact, edits };
-        Ok(BuildPlan { part, options, recipe: recipe(node, member.suspended) })
+        Ok(BuildPlan { part, options, recipe: recipe(member) })
     }
 
     /// Builds in all threads the members from `first` on that are found and not built. In its turn each is
@@ -319,7 +341,8 @@ impl Tree<'_> {
         let plan = match plan {
             Ok(plan) => plan,
             Err(problem) => {
-                match artifact::upstream(self.context, &self.store, &member.node) {
+                let store = self.stores.of(member.home.as_ref());
+                match artifact::upstream(self.context, store, &member.node) {
                     Some(build) => {
                         self.problems.extend(build.problems);
                         member.stage = Stage::Built;
@@ -372,17 +395,21 @@ impl Tree<'_> {
         member.objects = build.objects;
         member.deleted = build.deleted;
         member.releases = build.releases;
-        self.controller.learn(&member.objects);
+        if member.target.is_none() {
+            self.controller.learn(&member.objects);
+        }
         // What its own substitution leaves alone others can use at once.
-        self.store.add(member.objects.iter().filter(|it| !substitute::has_dollar(it)));
+        let store = self.stores.of_mut(member.target.as_ref());
+        store.add(member.objects.iter().filter(|it| !substitute::has_dollar(it)));
     }
 
     /// Whether everything that a member substitutes from is there.
     fn is_ready(&self, index: usize) -> bool {
         let Some(member) = self.members.get(index) else { return true };
         let namespace = member.node.object_namespace();
+        let store = self.stores.of(member.home.as_ref());
         variables::sources(&member.node)
-            .all(|(kind, name)| self.store.data(kind, namespace, name).is_some())
+            .all(|(kind, name)| store.data(kind, namespace, name).is_some())
     }
 
     fn finish(&mut self, index: usize) {
@@ -396,7 +423,8 @@ impl Tree<'_> {
         member.stage = Stage::Final;
         let built = std::mem::take(&mut member.objects);
         let (node, suspended) = (member.node.clone(), member.suspended);
-        let (store, defined) = (&self.store, self.variables.len());
+        let (store, defined) = (self.stores.of(member.home.as_ref()), self.variables.len());
+        let target = member.target.clone();
         let substituted = match variables::gather(&node, store, &self.controller, defined) {
             Ok(None) => built,
             Ok(Some(mut variables)) => {
@@ -417,8 +445,8 @@ impl Tree<'_> {
         let metadata = node.at("spec.commonMetadata");
         let objects: Vec<Node> =
             substituted.into_iter().map(|it| edits::with_common(it, metadata)).collect();
-        self.store.add(&objects);
-        self.join_children(&objects, suspended);
+        self.stores.of_mut(target.as_ref()).add(&objects);
+        self.join_children(&objects, suspended, target.as_ref());
         self.members[index].objects = objects;
     }
 
@@ -451,10 +479,10 @@ impl Tree<'_> {
         (self.context.purpose == Purpose::Judge).then(|| substitute::hidden(object, &why))
     }
 
-    fn join_children(&mut self, objects: &[Node], suspended: bool) {
+    fn join_children(&mut self, objects: &[Node], suspended: bool, home: Option<&RemoteCluster>) {
         for node in objects.iter().filter_map(kustomization).filter(has_source) {
             let stage = if self.matters(&node) { Stage::Found } else { Stage::LeftOut };
-            self.join(&node, stage, suspended);
+            self.join(&node, stage, suspended, home);
         }
     }
 
@@ -469,10 +497,10 @@ impl Tree<'_> {
             let member = &mut self.members[*index];
             if member.stage == Stage::Built {
                 member.stage = Stage::Searched;
-                let suspended = member.suspended;
+                let (suspended, target) = (member.suspended, member.target.clone());
                 let unchanged = member.objects.iter().filter(|it| !substitute::has_dollar(it));
                 let children: Vec<Node> = unchanged.filter_map(kustomization).collect();
-                self.join_children(&children, suspended);
+                self.join_children(&children, suspended, target.as_ref());
             }
         }
         if self.members.len() > known {
@@ -493,9 +521,10 @@ impl Tree<'_> {
             let member = &self.members[*index];
             let namespace = member.node.object_namespace();
             let has = |store: &Store, (kind, name)| store.data(kind, namespace, name).is_some();
+            let here = |other: &usize| other != index && self.members[*other].target == member.home;
             variables::sources(&member.node).any(|source| {
-                !has(&self.store, source)
-                    && made.iter().any(|(other, made)| other != index && has(made, source))
+                !has(self.stores.of(member.home.as_ref()), source)
+                    && made.iter().any(|(other, made)| here(other) && has(made, source))
             })
         };
         let mut next: Vec<usize> =
@@ -505,8 +534,8 @@ impl Tree<'_> {
         }
         for index in &next {
             // What it makes itself was applied before, or will not be.
-            let own = self.members[*index].objects.clone();
-            self.store.add(&own);
+            let member = &self.members[*index];
+            self.stores.of_mut(member.target.as_ref()).add(&member.objects);
             self.finish(*index);
         }
         !next.is_empty()
@@ -545,14 +574,17 @@ fn instance(node: &Node) -> Option<Node> {
     ]))
 }
 
-/// All that decides what a Kustomization makes of its directory.
-fn recipe(node: &Node, suspended: bool) -> Node {
+/// All that decides what a Kustomization makes of its directory, and for which cluster.
+fn recipe(member: &Member) -> Node {
+    let (node, suspended) = (&member.node, member.suspended);
     let spec = node.get("spec").into_iter().flat_map(Node::entries);
     // When and how it is applied makes no other objects.
     let applied = ["interval", "retryInterval", "timeout", "dependsOn", "healthChecks", "wait"];
     let spec = spec.filter(|(key, _)| !applied.contains(key));
     let mut recipe: Map = spec.map(|(key, it)| (key, it.value.clone())).collect();
     recipe.set("namespace", Node::new(node.object_namespace(), node.origin.clone()));
+    let home = member.home.as_ref().map_or("", |it| &it.id);
+    recipe.set("home", Node::new(home, node.origin.clone()));
     recipe.set("suspended", Node::new(suspended.to_string(), node.origin.clone()));
     Node::new(recipe, node.origin.clone())
 }

@@ -8,7 +8,7 @@ use super::{Stage, Tree};
 use crate::{
     literals::Literals,
     resolve::{
-        environment::Unit,
+        environment::{RemoteCluster, Unit},
         flux::{artifact, release, variables},
         layout::Layout,
     },
@@ -93,9 +93,10 @@ impl Tree<'_> {
     /// The names of what is referred to and not there.
     fn asked_for(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
-        let mut ask = |kind: &str, space: &str, name: &str| {
-            let there = self.store.data(kind, space, name).is_some()
-                || self.store.find(kind, space, name).is_some();
+        let mut ask = |home: &Option<RemoteCluster>, kind: &str, space: &str, name: &str| {
+            let store = self.stores.of(home.as_ref());
+            let there =
+                store.data(kind, space, name).is_some() || store.find(kind, space, name).is_some();
             if !there {
                 names.insert(name.to_owned());
             }
@@ -104,12 +105,12 @@ impl Tree<'_> {
             let space = member.node.object_namespace();
             if matches!(member.stage, Stage::Built | Stage::Searched) {
                 for (kind, name) in variables::sources(&member.node) {
-                    ask(kind, space, name);
+                    ask(&member.home, kind, space, name);
                 }
             }
             for node in &member.objects {
                 for (kind, space, name) in release::references(node) {
-                    ask(kind, space, name);
+                    ask(&member.target, kind, space, name);
                 }
             }
         }
