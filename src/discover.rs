@@ -70,9 +70,6 @@ pub(crate) fn open(
 }
 
 /// [`open`], with all that lies below what `named` names where that is `whole`: also what git ignores.
-///
-/// # Errors
-/// When `root` cannot be read.
 #[expect(clippy::disallowed_methods, reason = "this is the module that reads the repository")]
 pub(crate) fn open_with(
     root: &Path,

@@ -26,11 +26,16 @@ pub(super) fn documents(node: &Node, why: &Reason, dialect: Dialect) -> Option<D
         return None;
     }
     let mut marks = (FIRST..FIRST + MOST).filter_map(char::from_u32);
-    let (mut text, mut starts) = joined(texts, |_| marks.next())?;
+    let (text, mut starts) = joined(texts, |_| Some(marks.next()?.to_string()))?;
     let is_unknown = |line: &str| line.chars().all(is_mark) && line.chars().count() == 1;
-    for (at, mark) in unknown_lines(&text, is_unknown).into_iter().rev() {
-        text.insert_str(at, mark);
-        starts.iter_mut().filter(|it| it.0 > at).for_each(|it| it.0 += mark.len());
+    let insertions = unknown_lines(&text, is_unknown);
+    let text = inserted(&text, &insertions);
+    let (mut before, mut by) = (insertions.iter().peekable(), 0);
+    for (start, _) in &mut starts {
+        while let Some((_, mark)) = before.next_if(|it| it.0 < *start) {
+            by += mark.len();
+        }
+        *start += by;
     }
     let place = Offsets::Texts(text.as_str().into(), starts);
     let mut documents = yaml::parse(&text, &ScalarPlace::new(node.origin.clone(), place), dialect);
@@ -43,18 +48,29 @@ pub(super) fn documents(node: &Node, why: &Reason, dialect: Dialect) -> Option<D
     Some(documents)
 }
 
+/// `text` with what is to be written into it.
+fn inserted(text: &str, insertions: &[(usize, &str)]) -> String {
+    let (mut result, mut at) = (String::with_capacity(text.len()), 0);
+    for (before, mark) in insertions {
+        result += &text[at..*before];
+        result += mark;
+        at = *before;
+    }
+    result + &text[at..]
+}
+
 /// `texts` one behind the other, with a `mark` for what is unknown, and where each starts and its way;
 /// `None` where there is none.
 pub(super) fn joined(
     texts: Vec<Node>,
-    mut mark: impl FnMut(&Reason) -> Option<char>,
+    mut mark: impl FnMut(&Reason) -> Option<String>,
 ) -> Option<(String, Vec<(usize, Origin)>)> {
     let (mut text, mut starts) = (String::new(), Vec::new());
     for part in texts {
         starts.push((text.len(), part.origin));
         match &part.kind {
             Kind::Scalar(it) => text.push_str(&it.text),
-            Kind::Unknown(why) => text.push(mark(why)?),
+            Kind::Unknown(why) => text += &mark(why)?,
             Kind::List(_) | Kind::Map(_) => return None,
         }
     }
