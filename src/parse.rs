@@ -9,7 +9,7 @@ mod yaml;
 
 pub(crate) use comments::{comments, in_quotes};
 pub(crate) use outline::outline;
-pub(crate) use partly::{lines, unknown_lines};
+pub(crate) use partly::{legible, lines, unknown_lines};
 pub(crate) use template::ReadAsTemplate;
 
 use std::ops::Range;

@@ -7,7 +7,7 @@ use super::{
     yaml::{self, Offsets, ScalarPlace},
 };
 use crate::{
-    scalar::{Dialect, Scalar},
+    scalar::{Dialect, Scalar, Style},
     tree::{Entry, Kind, Map, Node, Origin, Reason},
 };
 
@@ -46,6 +46,22 @@ pub(super) fn documents(node: &Node, why: &Reason, dialect: Dialect) -> Option<D
         *root = without_marks(root, &reasons);
     }
     Some(documents)
+}
+
+/// `node` with the known parts of the texts in it that are unknown, and `mark` for the others.
+pub(crate) fn legible(node: &Node, mark: &str) -> Node {
+    node.rewrite(&mut |node| {
+        let why = node.unknown()?;
+        let texts = node.origin.texts();
+        if !texts.iter().any(|it| it.unknown() == Some(why)) {
+            return None;
+        }
+        let (text, _) = joined(texts, |_| Some(mark.to_owned()))?;
+        Some(Node::new(
+            Scalar { text: text.into(), style: Style::Literal, tag: None },
+            node.origin.clone(),
+        ))
+    })
 }
 
 /// `text` with what is to be written into it.
@@ -159,7 +175,17 @@ fn width(line: &str) -> usize {
 /// What makes an entry of the line between `before` and `after` that is indented by `indent`; nothing
 /// where it is a value by itself.
 fn around(before: &[&str], after: &[&str], indent: usize) -> Option<&'static str> {
-    let solid = |it: &&&str| !it.trim().is_empty();
+    let solid = |it: &&&str| !it.trim().is_empty() && !it.trim_start().starts_with('#');
+    let next = after.iter().find(solid);
+    let in_flow = |it: &&&str| {
+        let line = it.trim();
+        line.ends_with(['[', '{']) || line.ends_with(',') && !line.starts_with(ITEM)
+    };
+    if before.iter().rev().find(solid).is_some_and(|it| in_flow(&it))
+        || next.is_some_and(|it| it.trim_start().starts_with([']', '}', ',']))
+    {
+        return None;
+    }
     let kind = |line: &str| match line.trim_start() {
         it if it.starts_with(ITEM) || it.trim_end() == "-" => ITEM,
         _ => KEY,
@@ -178,7 +204,7 @@ fn around(before: &[&str], after: &[&str], indent: usize) -> Option<&'static str
         Some(it) if width(it) == indent && !it.trim_start().starts_with("---") => Some(kind(it)),
         Some(it) if inside(it) == Some(indent) => Some(KEY),
         _ => {
-            let next = after.iter().find(solid)?;
+            let next = next?;
             (width(next) == indent && !next.starts_with("---")).then(|| kind(next))
         }
     }
@@ -213,6 +239,20 @@ mod tests {
         let [unknown, known] = root.items_at("f") else { panic!("two items") };
         assert_eq!(unknown.unknown().map(|it| &**it), Some("F"));
         assert_eq!(known.as_str(), Some("g"));
+    }
+
+    #[test]
+    fn a_line_of_its_own_is_what_is_around_it() {
+        let whole = read(&text("a:\n  # n\n  <A>\nb: 1\n", "A")).expect("it is YAML");
+        assert!(whole.get("a").is_some_and(|it| it.unknown().is_some()));
+        assert_eq!(whole.get("b").and_then(Node::as_int), Some(1));
+        let flow = read(&text("a: [\n  b,\n  <A>\n]\nc: {\n  <B>\n}\n", "A")).expect("it is YAML");
+        let [known, unknown] = flow.items_at("a") else { panic!("two items") };
+        assert_eq!(known.as_str(), Some("b"));
+        assert!(unknown.unknown().is_some());
+        assert!(flow.get("c").and_then(Node::as_map).is_some_and(|it| it.open.is_some()));
+        let list = read(&text("- a\n# n\n<A>\n", "A")).expect("it is YAML");
+        assert_eq!(list.items().len(), 2);
     }
 
     #[test]

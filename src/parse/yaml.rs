@@ -9,7 +9,7 @@ use crate::{
     parse::{Document, Documents, SyntaxError},
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     source::Span,
-    tree::{Entry, Kind, Map, Node, Origin, Via},
+    tree::{Entry, Kind, Map, Node, Origin},
 };
 
 /// Go refuses a document when aliases make most of it; all of a stream may at most grow to this many
@@ -78,15 +78,16 @@ impl ScalarPlace {
 }
 
 /// The way of what stands at `range` of `text`, which is put together from `texts`: that of the text that it
-/// is in. Of several on one line that of what was filled in, and of several lines that of the first.
+/// is in. Of several on one line that of what was filled in, which has the longer way, and of several lines that
+/// of the first.
 fn of_texts(text: &str, texts: &[(usize, Origin)], range: Range<usize>) -> Origin {
     let first = texts.partition_point(|(at, _)| *at <= range.start).saturating_sub(1);
     let beyond = texts.partition_point(|(at, _)| *at < range.end).max(first + 1);
     let is_of_lines = text.get(range.clone()).is_some_and(|it| it.contains('\n'));
     let several = first + 1 < beyond && !is_of_lines;
-    let is_filled =
-        |index: &usize| several && texts[*index].1.steps().any(|it| it.via != Via::Written);
-    let found = (first..beyond).find(is_filled).unwrap_or(first);
+    let on_line = if several { first..beyond } else { first..first + 1 };
+    let length = |index: &usize| texts[*index].1.steps().count();
+    let found = on_line.min_by_key(|it| std::cmp::Reverse(length(it))).unwrap_or(first);
     let (at, origin) = &texts[found];
     let end = texts.get(found + 1).map_or(text.len(), |(next, _)| *next);
     let own = text.get(*at..end).unwrap_or_default().trim_end_matches('\n');

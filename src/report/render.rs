@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{
     emit::{self, Emitted, Parts, Piece},
+    parse,
     problem::Problem,
     report::{
         Place,
@@ -56,7 +57,7 @@ fn shown(object: &Node) -> Json {
     }
     let text =
         |node: &Node| Some(Node::new(node.unknown().map(|_| emit::UNKNOWN)?, node.origin.clone()));
-    object.rewrite(&mut { text }).to_json()
+    parse::legible(object, emit::UNKNOWN).rewrite(&mut { text }).to_json()
 }
 
 /// Why values of `node` are unknown, or why there may be more in maps than is known, by their JSON
@@ -110,6 +111,7 @@ pub(crate) fn render_yaml(sources: &Sources, objects: &[&Node], origins: bool) -
             let text = render_yaml(sources, &[&object], origins);
             return format!("# perhaps: {}\n{text}", why.replace('\n', " "));
         }
+        let object = &parse::legible(object, emit::UNKNOWN);
         let emitted = emit::emit(object);
         if origins { annotated(sources, object, &emitted) } else { emitted.text }
     });

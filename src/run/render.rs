@@ -85,8 +85,9 @@ impl Run<'_, '_> {
                 true => "see `render CHART`",
                 false => "no chart of it is in the repository",
             };
+            let brings = if releases.len() == 1 { "brings" } else { "bring" };
             let releases = report::count(releases.len(), "Helm release");
-            self.say(&format!("note: what {releases} brings is left out: {where_to_look}\n"));
+            self.say(&format!("note: what {releases} {brings} is left out: {where_to_look}\n"));
         }
         // A release that is refused is refused where it is installed; what applies it is built.
         let is_release = |it: &Problem| environment.unit_of(it).is_some_and(|it| it.release);
