@@ -172,6 +172,76 @@ fn a_module_is_what_each_of_its_callers_passes() {
 }
 
 #[test]
+fn what_is_optional_in_a_type_has_its_default() {
+    assert_snapshot!(installed(
+        r#"
+        //- main.tf
+        module "nothing" {
+          source = "./modules/addons"
+        }
+        module "some" {
+          source   = "./modules/addons"
+          replicas = null
+          config   = { version = "3.12.1", args = null, limits = null }
+          charts   = { metrics-server = { values = [{ name = "replicas" }] } }
+        }
+        //- modules/addons/main.tf
+        variable "replicas" {
+          default  = 2
+          nullable = false
+        }
+        variable "config" {
+          type = object({
+            version = optional(string, "3.12.2")
+            args    = optional(list(string), ["--kubelet-insecure-tls"])
+            limits  = optional(object({ memory = optional(string, "100Mi") }), {})
+          })
+          default = {}
+        }
+        variable "charts" {
+          type = map(object({
+            namespace = optional(string, "kube-system")
+            values    = optional(list(object({ name = string, value = optional(string, "3") })), [])
+          }))
+          default = { metrics-server = {} }
+        }
+        resource "helm_release" "this" {
+          for_each   = var.charts
+          name       = each.key
+          chart      = each.key
+          namespace  = each.value.namespace
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          version    = var.config.version
+          values = [yamlencode({
+            args      = var.config.args
+            replicas  = var.replicas
+            resources = { limits = var.config.limits }
+          })]
+          dynamic "set" {
+            for_each = each.value.values
+            content {
+              name  = set.value.name
+              value = set.value.value
+            }
+          }
+        }
+        "#
+    ), @r#"
+    default:
+      metrics-server 3.12.2  modules/addons/main.tf:26 values `var.config.version` < modules/addons/main.tf:7 `"3.12.2"`
+        args:
+          - --kubelet-insecure-tls  modules/addons/main.tf:28 values `var.config.args` < modules/addons/main.tf:8 `"--kubelet-insecure-tls"`
+        replicas: 2  modules/addons/main.tf:29 values `var.replicas` < modules/addons/main.tf:2
+        resources.limits.memory: 100Mi  modules/addons/main.tf:30 values `var.config.limits` < modules/addons/main.tf:9 `"100Mi"`
+      metrics-server 3.12.1  modules/addons/main.tf:26 values `var.config.version` < main.tf:7 `"3.12.1"`
+        args:
+          - --kubelet-insecure-tls  modules/addons/main.tf:28 values `var.config.args` < modules/addons/main.tf:8 `"--kubelet-insecure-tls"`
+        replicas: 3  modules/addons/main.tf:2 overridden `2` < modules/addons/main.tf:36 values `set.value.value` < modules/addons/main.tf:33 values `each.value.values` < modules/addons/main.tf:21 values `var.charts` < modules/addons/main.tf:16 `"3"`
+        resources.limits.memory: 100Mi  modules/addons/main.tf:30 values `var.config.limits` < modules/addons/main.tf:9 `"100Mi"`
+    "#);
+}
+
+#[test]
 fn a_chart_is_found_by_its_index_in_a_list() {
     let sources = fixture(
         r#"

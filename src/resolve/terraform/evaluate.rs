@@ -501,64 +501,6 @@ impl TerraformScope<'_> {
         Some(value)
     }
 
-    /// What a variable is; `None` where that is decided outside of the code.
-    fn argument(&self, name: &str, depth: usize) -> Option<Node> {
-        if let Some(value) = self.arguments.given.get(name) {
-            let kind = self.module.variable(name);
-            let kind = kind.and_then(|(file, it)| Some((file, it.body.get_attribute("type")?)));
-            return Some(match kind {
-                Some((file, kind)) => self.completed(value, file, &kind.value, depth),
-                None => value.clone(),
-            });
-        }
-        if !self.arguments.defaults {
-            return None;
-        }
-        let (file, default) = self.module.default(name)?;
-        Some(self.value(file, default, depth + 1))
-    }
-
-    /// `value` with the attributes that its type says are optional.
-    fn completed(&self, value: &Node, file: FileId, kind: &Expression, depth: usize) -> Node {
-        let Expression::FuncCall(call) = kind else { return value.clone() };
-        let (name, Some(inner)) = (call.name.name.as_str(), call.args.get(0)) else {
-            return value.clone();
-        };
-        let mut value = value.clone();
-        match (name, inner) {
-            ("object", Expression::Object(object)) => {
-                let Some(map) = value.as_map_mut() else { return value };
-                for (key, kind) in object {
-                    let (ObjectKey::Ident(key), kind) = (key, kind.expr()) else { continue };
-                    if let Some(known) = map.get_mut(key.as_str()) {
-                        *known = self.completed(known, file, kind, depth + 1);
-                    } else if let Expression::FuncCall(optional) = kind
-                        && map.open.is_none()
-                    {
-                        let at = written(file, kind.span());
-                        let default = optional.args.get(1);
-                        let default = default.map(|it| self.value(file, it, depth + 1));
-                        let null = || Node::new(Scalar::null(), at);
-                        map.set(key.as_str(), default.unwrap_or_else(null));
-                    }
-                }
-            }
-            ("map", _) => {
-                for (_, entry) in value.as_map_mut().into_iter().flat_map(Map::iter_mut) {
-                    entry.value = self.completed(&entry.value, file, inner, depth + 1);
-                }
-            }
-            ("list" | "set", _) => {
-                for item in value.as_list_mut().into_iter().flatten() {
-                    *item = self.completed(item, file, inner, depth + 1);
-                }
-            }
-            ("optional", _) => return self.completed(&value, file, inner, depth + 1),
-            _ => {}
-        }
-        value
-    }
-
     /// What there is in both cases; what there is in one of them may be there. A text beside a tree
     /// is one that can be read as such.
     pub(super) fn either(&self, yes: &Node, no: &Node, why: &Reason) -> Node {
