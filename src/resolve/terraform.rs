@@ -21,6 +21,7 @@ mod operators;
 mod release;
 mod terragrunt;
 mod text;
+mod variants;
 
 use std::collections::{BTreeMap, BTreeSet};
 

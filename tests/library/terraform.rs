@@ -520,6 +520,54 @@ fn a_root_module_is_for_as_many_clusters_as_files_and_providers_say() {
 }
 
 #[test]
+fn files_of_variables_that_give_the_same_are_each_an_environment() {
+    let code = r#"
+        //- main.tf
+        variable "replicas" {}
+        variable "region" {}
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          chart      = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          values     = [yamlencode({ replicas = var.replicas, podLabels = { region = var.region } })]
+        }
+    "#;
+    let environments = |files: &[&str]| {
+        let file = |it: &&str| {
+            let (path, text) = it.split_once(": ").expect("a path and a text");
+            format!("        //- {path}.tfvars\n        {text}\n")
+        };
+        let sources = fixture(&format!("{code}\n{}", files.iter().map(file).collect::<String>()));
+        let environments = analyze(&sources, &Config::default()).0;
+        environments.into_iter().map(|it| it.name).collect::<Vec<_>>().join(" ")
+    };
+    let one = "replicas = 1";
+    let many = |all: &[&str]| {
+        let files: Vec<String> = all.iter().map(|it| format!("{it}: {one}")).collect();
+        environments(&files.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    assert_eq!(many(&["env/prod", "env/lab"]), "lab prod");
+    assert_eq!(many(&["env/eu-west-1", "env/us-east-1"]), "eu-west-1 us-east-1");
+    assert_eq!(many(&["env/prod/eu", "env/prod/us"]), "prod/eu prod/us");
+    assert_eq!(many(&["env/prod/terraform", "env/lab/terraform"]), "lab prod");
+    assert_eq!(many(&["eu/prod", "us/prod"]), "eu/prod us/prod");
+    assert_eq!(many(&["env/one", "env/two", "env/common"]), "one two", "it is for all");
+    assert_eq!(many(&["env/lab"]), "default", "it may be for all");
+    let apart = ["env/prod/a: replicas = 1", "env/prod/b: region = 2", "env/lab/a: replicas = 3"];
+    assert_eq!(environments(&apart), "lab prod", "two say different things of one");
+    let names = ["env/prod: replicas = 1", "env/qa: replicas = 2", "env/names: region = 2"];
+    assert_eq!(environments(&names), "prod qa");
+    let inner = "env/main.tf\n        locals {}\n        //- env/one: replicas = 1";
+    let inner = inner.replacen(": ", ".tfvars\n        ", 1);
+    let sources = fixture(&format!(
+        "{code}\n        //- {inner}\n        //- env/two.tfvars\n        {one}\n"
+    ));
+    let names: Vec<_> =
+        analyze(&sources, &Config::default()).0.into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["default"], "they are another module's");
+}
+
+#[test]
 fn a_template_is_read_around_what_fills_it() {
     assert_snapshot!(installed(
         r#"

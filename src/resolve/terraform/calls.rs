@@ -16,9 +16,8 @@ use super::{
     terragrunt::{self, TerragruntUnit},
 };
 use crate::{
-    data::words::{DEVELOPMENT, EXAMPLES, LASTING, TESTS},
     resolve::{environment::UNNAMED, install::Caller, names::environment_dir},
-    source::{self, FileId, Sources, Span},
+    source::{FileId, Sources, Span},
     tree::{Node, Reason},
 };
 
@@ -106,45 +105,14 @@ impl Module {
             providers: BTreeMap::new(),
             perhaps: None,
         };
-        let files = sources.below(&self.dir).filter_map(|file| {
-            let variant = self.variant(sources, file)?;
-            let its = self.given_in(sources, file);
-            let known = its.keys().any(|it| self.variable(it).is_some());
-            known.then_some((variant, its))
-        });
-        let mut all: Vec<Instance> = Vec::new();
-        for (variant, its) in files {
-            let name = named(&self.dir, variant);
-            match all.iter_mut().find(|it| it.name == name) {
-                Some(known) => known.arguments.given.extend(its),
-                None => all.push(root(variant, given.clone().into_iter().chain(its).collect())),
-            }
-        }
+        let variant = |(variant, its): (String, BTreeMap<String, Node>)| {
+            root(&variant, given.clone().into_iter().chain(its).collect())
+        };
+        let mut all: Vec<Instance> = self.variants(sources).into_iter().map(variant).collect();
         if all.is_empty() {
             all.push(root("", given));
         }
         all
-    }
-
-    /// The environment for which this module is given the variables in `file`, by its path.
-    fn variant<'s>(&self, sources: &'s Sources, file: FileId) -> Option<&'s str> {
-        let path = &*sources[file].path;
-        let name = source::file_name(path).strip_suffix(".tfvars")?;
-        let dir = source::parent(path);
-        let inner = path.strip_prefix(&*self.dir)?;
-        let is_said = |name: &str| {
-            let mut words = name.split(|it: char| !it.is_alphanumeric());
-            words.any(|it| [LASTING, DEVELOPMENT, TESTS].iter().any(|list| list.contains(&it)))
-        };
-        let for_readers =
-            inner.split(|it: char| !it.is_alphanumeric()).any(|it| EXAMPLES.contains(&it));
-        let above = source::file_name(dir);
-        match () {
-            () if for_readers || source::extension(name) == "auto" => None,
-            () if is_said(name) => Some(name),
-            () if dir != self.dir && is_said(above) => Some(above),
-            () => None,
-        }
     }
 }
 
