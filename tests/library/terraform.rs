@@ -568,6 +568,67 @@ fn files_of_variables_that_give_the_same_are_each_an_environment() {
 }
 
 #[test]
+fn what_is_not_known_of_a_template_is_all_that_it_makes_unknown() {
+    assert_snapshot!(installed(
+        r#"
+        //- main.tf
+        variable "cluster" {}
+        variable "debug" {}
+        variable "tolerated" {}
+        resource "helm_release" "metrics_server" {
+          name       = "metrics-server"
+          chart      = "metrics-server"
+          repository = "https://kubernetes-sigs.github.io/metrics-server/"
+          version    = "3.12.2"
+          values = [
+            templatefile("${path.module}/values.tftpl", {
+              cluster   = var.cluster
+              debug     = var.debug
+              flags     = ["kubelet-insecure-tls", var.debug]
+              tolerated = var.tolerated
+            }),
+          ]
+        }
+        //- values.tftpl
+        podLabels:
+          cluster: ${cluster}
+          tier: one
+        args:
+        %{ for it in flags ~}
+          - --${it}
+        %{ endfor ~}
+        tolerations:
+        %{ for it in tolerated ~}
+          - key: ${it}
+        %{ endfor ~}
+        %{ if debug ~}
+        replicas: 1
+        %{ else ~}
+        replicas: 2
+        %{ endif ~}
+        %{ if debug ~}
+        priorityClassName: low
+        %{ endif ~}
+        resources:
+          limits:
+            memory: 100Mi
+        "#
+    ), @r#"
+    default:
+      metrics-server 3.12.2  main.tf:8 `"3.12.2"`
+        podLabels.cluster: unknown: `var.cluster` is set outside of the code  main.tf:10 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:2 `${cluster}`
+        podLabels.tier: one  main.tf:10 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:3
+        args:
+          - --kubelet-insecure-tls  main.tf:10 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:6 templated `${it}` < main.tf:13 `"kubelet-insecure-tls"`
+          - unknown: `var.debug` is set outside of the code  main.tf:10 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:6 `${it}`
+        tolerations: unknown: `var.tolerated` is set outside of the code  main.tf:10 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:10 `- key: ${it}`
+        replicas: unknown: `var.debug` is set outside of the code  main.tf:10 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:13 `1`
+        priorityClassName: unknown: `var.debug` is set outside of the code  main.tf:10 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:18 `low`
+        resources.limits.memory: 100Mi  main.tf:10 values `templatefile("${path.module}/values.tftpl", {` < values.tftpl:22
+    "#);
+}
+
+#[test]
 fn a_template_is_read_around_what_fills_it() {
     assert_snapshot!(installed(
         r#"

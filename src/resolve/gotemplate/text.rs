@@ -147,7 +147,7 @@ impl MarkedText {
         mark.or_else(|| self.branches.first().map(|it| &it.why))
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.text.len()
     }
 
@@ -339,7 +339,7 @@ impl MarkedText {
     }
 
     /// Marks all from `start` on as there or not, `then` if the condition holds.
-    pub(super) fn perhaps_from(&mut self, start: usize, why: &Reason, then: bool) {
+    pub(crate) fn perhaps_from(&mut self, start: usize, why: &Reason, then: bool) {
         if start < self.len() {
             self.branches.push(Perhaps { range: start..self.len(), why: why.clone(), then });
         }

@@ -35,6 +35,8 @@ pub(super) struct TemplateLiterals {
     pub(super) trims: bool,
     /// Whether they stand in quotes.
     pub(super) is_quoted: bool,
+    /// Whether what is not known is a hole in what is printed; otherwise nothing is printed.
+    pub(super) with_holes: bool,
 }
 
 /// A token of a template.
@@ -64,7 +66,8 @@ impl TemplateLiterals {
                 texts.entry(start).or_default().push(&text);
             }
         }
-        Self { texts, trims, is_quoted: notation == TemplateNotation::Quoted }
+        let is_quoted = notation == TemplateNotation::Quoted;
+        Self { texts, trims, is_quoted, with_holes: false }
     }
 
     /// What is printed of a literal.

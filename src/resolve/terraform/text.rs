@@ -80,7 +80,13 @@ impl TerraformScope<'_> {
                 Element::Interpolation(it) => {
                     let hole = it.span().filter(|_| !literals.is_quoted);
                     let hole = hole.map(|it| Span::new(file, it));
-                    into.push(&self.interpolated(file, &it.expr, hole, depth + 1)?);
+                    match self.interpolated(file, &it.expr, hole, depth + 1) {
+                        Err(why) if literals.with_holes => {
+                            let at = written(file, it.span());
+                            into.push(&MarkedText::unknown(&why, &at));
+                        }
+                        text => into.push(&text?),
+                    }
                 }
                 Element::Directive(it) => self.directive(file, it, literals, depth, into)?,
             }
@@ -102,19 +108,33 @@ impl TerraformScope<'_> {
     ) -> Result<(), Reason> {
         match directive {
             Directive::If(it) => {
-                let holds = self.holds(file, &it.if_expr.cond_expr, depth)?;
+                let holds = self.holds(file, &it.if_expr.cond_expr, depth);
                 let other = it.else_expr.as_ref().map(|it| &it.template);
-                match if holds { Some(&it.if_expr.template) } else { other } {
-                    Some(shown) => self.print(file, shown, literals, depth + 1, into),
-                    None => Ok(()),
+                let sides = [(Some(&it.if_expr.template), true), (other, false)];
+                for (side, then) in sides {
+                    let start = into.len();
+                    match (side, &holds) {
+                        (Some(shown), Ok(holds)) if *holds == then => {
+                            self.print(file, shown, literals, depth + 1, into)?;
+                        }
+                        (Some(shown), Err(why)) if literals.with_holes => {
+                            self.print(file, shown, literals, depth + 1, into)?;
+                            into.perhaps_from(start, why, then);
+                        }
+                        (_, Err(why)) if !literals.with_holes => return Err(why.clone()),
+                        _ => {}
+                    }
                 }
+                Ok(())
             }
             Directive::For(it) => {
                 let it = &it.for_expr;
                 let over = self.value(file, &it.collection_expr, depth + 1);
                 for item in items_of(&over) {
-                    if let Some(why) = item.perhaps {
-                        return Err(why);
+                    let start = into.len();
+                    let perhaps = item.perhaps;
+                    if let Some(why) = perhaps.as_ref().filter(|_| !literals.with_holes) {
+                        return Err(why.clone());
                     }
                     let mut names = vec![(it.value_var.as_str(), item.value)];
                     names.extend(it.key_var.as_ref().map(|it| (it.as_str(), item.key)));
@@ -122,6 +142,9 @@ impl TerraformScope<'_> {
                     self.with(names, |scope| {
                         scope.print(file, &it.template, literals, depth + 1, into)
                     })?;
+                    if let Some(why) = &perhaps {
+                        into.perhaps_from(start, why, true);
+                    }
                 }
                 Ok(())
             }
@@ -236,7 +259,7 @@ impl TerraformScope<'_> {
             Ok(_) => Err("it is no mapping".into()),
             Err(why) => Err(why),
         };
-        let literals = TemplateLiterals::new(self.sources, file, template, notation);
+        let mut literals = TemplateLiterals::new(self.sources, file, template, notation);
         if let Ok(tree) = &tree
             && !literals.trims
             && functions::unknown_in(tree).is_none()
@@ -245,10 +268,16 @@ impl TerraformScope<'_> {
         }
         // What repeats lines, trims some or changes the YAML around it is known as a whole only.
         let mut text = MarkedText::default();
-        match self.print(file, template, &literals, depth, &mut text) {
-            Ok(()) => of_text(&text, &node.origin),
-            Err(_) => tree.unwrap_or_else(|why| Node::unknown_value(why, &node.origin)),
+        if let Ok(()) = self.print(file, template, &literals, depth, &mut text) {
+            return of_text(&text, &node.origin);
         }
+        tree.unwrap_or_else(|why| {
+            literals.with_holes = true;
+            let mut text = MarkedText::default();
+            let printed = self.print(file, template, &literals, depth, &mut text);
+            let tree = printed.ok().and_then(|()| tree_of(&text));
+            tree.unwrap_or_else(|| Node::unknown_value(why, &node.origin))
+        })
     }
 
     /// What the text of a template reads as, with what is in conditions that nobody can tell as
@@ -439,10 +468,16 @@ impl TerraformScope<'_> {
 
 /// What a text that is printed reads as, where that is a map, else the text.
 fn of_text(text: &MarkedText, origin: &Origin) -> Node {
+    let text_itself = || Node::new(Scalar::string(text.as_str()), origin.clone());
+    tree_of(text).unwrap_or_else(text_itself)
+}
+
+/// The map that a text that is printed reads as.
+fn tree_of(text: &MarkedText) -> Option<Node> {
     let documents = text.documents().into_iter().map(PrintedDocument::into_node);
     match &documents.collect::<Result<Vec<_>, _>>().unwrap_or_default()[..] {
-        [tree] if tree.as_map().is_some_and(|it| !it.is_empty()) => tree.clone(),
-        _ => Node::new(Scalar::string(text.as_str()), origin.clone()),
+        [tree] if tree.as_map().is_some_and(|it| !it.is_empty()) => Some(tree.clone()),
+        _ => None,
     }
 }
 
