@@ -12,7 +12,7 @@ use crate::{
     data::{Family, charts::ValueKey, subject::is_named_in, version},
     problem::{Problem, UnitId},
     source::{FileId, Span},
-    tree::{Node, Origin, Reason},
+    tree::{Node, Origin, Reason, Step},
 };
 
 /// What the environment is called that no directory names.
@@ -408,8 +408,21 @@ impl Object {
         self.node.object_namespace()
     }
 
-    /// The place of its name, or of the whole object.
+    /// The place of its name where the object itself is written, or of the whole object: who renames
+    /// it, or moves it to another namespace, wrote nothing else of it.
     pub(crate) fn anchor(&self) -> Origin {
-        self.node.object_anchor().clone()
+        let name = self.node.object_anchor();
+        let Step { via, span: Some(whole) } = self.node.origin.last() else { return name.clone() };
+        let is_inside =
+            |it: &Span| it.file == whole.file && whole.start <= it.start && it.end <= whole.end;
+        if !name.steps().any(|it| it.via.is_overridden())
+            || name.written_at().is_some_and(|it| is_inside(&it))
+        {
+            return name.clone();
+        }
+        let metadata = self.node.get("metadata").and_then(Node::as_map);
+        let key = metadata.and_then(|it| it.entry("name")?.key);
+        let place = name.steps().filter_map(|it| it.span).chain(key).find(is_inside);
+        place.map_or_else(|| name.clone(), |it| Origin::at(via, Some(it)))
     }
 }

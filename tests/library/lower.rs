@@ -444,6 +444,47 @@ fn a_patch_for_what_may_be_called_otherwise_makes_unknown_what_it_changes() {
 }
 
 #[test]
+fn an_object_is_where_it_is_written_whoever_renames_it() {
+    let place = |overlay: &str| {
+        let sources = fixture(&format!(
+            "
+            //- base/kustomization.yaml
+            resources: [deployment.yaml]
+            //- base/deployment.yaml
+            apiVersion: apps/v1
+            kind: Deployment
+            metadata:
+              name: metrics-server
+            spec:
+              template:
+                spec:
+                  containers:
+                    - name: metrics-server
+                      image: registry.k8s.io/metrics-server/metrics-server:v0.7.2
+            //- stage/kustomization.yaml
+            resources: [../base]
+            namePrefix: a-
+            //- prod/kustomization.yaml
+            {overlay}
+            "
+        ));
+        let at = server_in(&sources).anchor.written_at().expect("a place");
+        format!("{}:{}", sources[at.file].path, sources.start(at).line)
+    };
+    let own = "base/deployment.yaml:4";
+    assert_eq!(place("{resources: [../base], nameSuffix: -prod}"), own);
+    assert_eq!(place("{resources: [../stage], nameSuffix: -prod}"), own, "twice");
+    assert_eq!(place("{resources: [../base], namespace: other}"), own);
+    let patch = "[{op: replace, path: /metadata/name, value: other}]";
+    assert_eq!(
+        place(&format!(
+            "{{resources: [../base], patches: [{{patch: '{patch}', target: {{kind: Deployment}}}}]}}"
+        )),
+        own
+    );
+}
+
+#[test]
 fn a_chart_is_inflated_over_values_that_cannot_be_read() {
     for values in ["args: [--a", "- replicas: 2", "{% if %}{{"] {
         let sources = fixture(&format!(
