@@ -42,7 +42,14 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
         .collect();
     let of_omni = of_omni.iter().map(|(node, path)| InputDocument { node, path });
     let of_omni: Vec<InputDocument<'_>> = of_omni.collect();
-    let is_used = |it: &&InputDocument<'_>| used.iter().any(|path| path == it.path);
+    // Of the patches beside a `talconfig.yaml` talhelper applies those that it names, and no others
+    // (`patches` in the reference of its configuration).
+    let of_talhelper = input.documents.iter().filter(|it| is_talconfig(it.node));
+    let of_talhelper: Vec<ClusterId> = of_talhelper.map(|it| cluster(it.path)).collect();
+    let is_used = |it: &&InputDocument<'_>| {
+        used.iter().any(|path| path == it.path)
+            || is_patch(it.node) && of_talhelper.contains(&cluster(it.path))
+    };
     let parts = || input.documents.iter().filter(|it| !is_used(it)).chain(&of_omni);
     let patches: Vec<(&InputDocument<'_>, Settings)> = parts()
         .filter(|it| is_patch(it.node))
@@ -339,6 +346,25 @@ mod tests {
         assert_eq!(lines(patches), [4]);
         assert_eq!(lines(worker), [1, 4]);
         assert_eq!(lines(&format!("{patches}{kubelet}{worker}")), [6, 4]);
+    }
+
+    #[test]
+    fn a_patch_that_is_not_named_patches_no_node() {
+        let patch = "machine: {kubelet: {extraArgs: {rotate-server-certificates: BOOL}}}";
+        let named = patch.replace("BOOL", "true");
+        let (spare, own) = (patch.replace("BOOL", "false"), patch.replace("BOOL", "false"));
+        let files = format!(
+            "
+            patches: ['@./patches/all.yaml']
+            //- patches/all.yaml
+            {named}
+            //- patches/lab-vm.yaml
+            {spare}"
+        );
+        assert!(lines(&files).is_empty());
+        // Another cluster's is one.
+        let other = format!("{files}\n            //- other/patches/all.yaml\n            {own}");
+        assert_eq!(lines(&other), [1]);
     }
 
     #[test]
