@@ -485,6 +485,30 @@ fn an_object_is_where_it_is_written_whoever_renames_it() {
 }
 
 #[test]
+fn a_tag_replaces_one_that_is_not_known() {
+    let tag = |version: &str, image: &str| {
+        let server = server(&format!(
+            "
+            //- kustomization.yaml
+            helmCharts:
+              - name: metrics-server
+                repo: https://kubernetes-sigs.github.io/metrics-server/
+                version: {version}
+                releaseName: metrics-server
+            images: [{{name: registry.k8s.io/metrics-server/metrics-server, {image}}}]
+            "
+        ));
+        let known = |it: &Fact<String>| it.value().cloned().unwrap_or_else(|| "unknown".into());
+        format!("{}:{}", known(&server.image_repository), known(&server.image_tag))
+    };
+    let image = "registry.k8s.io/metrics-server/metrics-server";
+    assert_eq!(tag("3.12.2", "newTag: 0.7.2"), format!("{image}:0.7.2"));
+    assert_eq!(tag("3.12.x", "newTag: 0.7.2"), format!("{image}:0.7.2"));
+    assert_eq!(tag("3.12.x", "newName: a.io/b, newTag: v1"), "a.io/b:v1");
+    assert_eq!(tag("3.12.x", "tagSuffix: -debug"), format!("{image}:unknown"));
+}
+
+#[test]
 fn a_chart_is_inflated_over_values_that_cannot_be_read() {
     for values in ["args: [--a", "- replicas: 2", "{% if %}{{"] {
         let sources = fixture(&format!(

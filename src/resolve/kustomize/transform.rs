@@ -331,13 +331,14 @@ impl<'a> Image<'a> {
     }
 
     fn write(&self, node: &mut Node) -> Outcome<()> {
-        if node.unknown().is_some() {
-            return Ok(());
-        }
-        let Some(scalar) = node.as_scalar() else {
-            return Err(refusal(&node.origin, "this image is not a scalar"));
+        let old = match (node.unknown(), node.as_scalar()) {
+            (Some(_), _) => match self.retagged(node) {
+                Some(repository) => repository.into(),
+                None => return Ok(()),
+            },
+            (None, Some(scalar)) => scalar.text.clone(),
+            (None, None) => return Err(refusal(&node.origin, "this image is not a scalar")),
         };
-        let old = scalar.text.clone();
         if !self.pattern.is_match(&old) {
             return Ok(());
         }
@@ -387,6 +388,14 @@ impl<'a> Image<'a> {
             node.origin = node.origin.joined(parts);
         }
         Ok(())
+    }
+
+    /// The repository of an image that is not known, where that part is, and this says another tag.
+    fn retagged(&self, image: &Node) -> Option<String> {
+        ["newTag", "digest"].iter().find_map(|it| shape::text(self.entry, it))?;
+        let parts = image.origin.parts();
+        let (_, repository) = parts.iter().find(|(name, _)| *name == "repository")?;
+        Some(repository.as_scalar()?.text.to_string())
     }
 
     /// Whether a list of containers anywhere in `node` has such an image.
