@@ -34,9 +34,17 @@ pub(crate) fn apply(sources: &Sources, findings: Vec<Finding>) -> Applied {
     for file in files(sources, &findings) {
         collect(sources, file, &mut suppressions, &mut unused);
     }
+    // The first one for a rule and a line is the one that counts.
+    let mut first: BTreeMap<_, usize> = BTreeMap::new();
+    for (index, it) in suppressions.iter().enumerate() {
+        first.entry((it.rule, it.at.file, it.line)).or_insert(index);
+    }
     let mut applied = Applied::default();
     for finding in findings {
-        if suppressions.iter_mut().any(|it| it.covers(sources, &finding)) {
+        let at = finding.primary().map(|it| it.span);
+        let index = at.and_then(|at| first.get(&(finding.rule, at.file, sources.start(at).line)));
+        if let Some(suppression) = index.and_then(|it| suppressions.get_mut(*it)) {
+            suppression.used = true;
             applied.suppressed.push(finding);
         } else {
             applied.kept.push(finding);
@@ -73,17 +81,6 @@ struct Suppression {
     /// The line it counts for.
     line: u32,
     used: bool,
-}
-
-impl Suppression {
-    fn covers(&mut self, sources: &Sources, finding: &Finding) -> bool {
-        let covers = finding.rule == self.rule
-            && finding.primary().is_some_and(|label| {
-                label.span.file == self.at.file && sources.start(label.span).line == self.line
-            });
-        self.used |= covers;
-        covers
-    }
 }
 
 /// The files that may hold suppressions: the mark makes every file that is looked into a subject,
@@ -289,6 +286,16 @@ mod tests {
             b: BAD
             c: BAD
         "), @"5 kubelet-insecure-tls");
+    }
+
+    #[test]
+    fn one_of_several_for_a_line_counts() {
+        assert_snapshot!(left("
+            //- a.yaml
+            # metrics-server-lint: ignore[kubelet-insecure-tls]
+            # metrics-server-lint: ignore[kubelet-insecure-tls]
+            a: BAD BAD
+        "), @"2 there is no finding of `kubelet-insecure-tls` here to ignore; remove the comment, so that it does not hide a finding to come");
     }
 
     #[test]
