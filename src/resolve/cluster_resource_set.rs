@@ -172,14 +172,20 @@ fn manifests(
         }
         problems.push(Problem::syntax(error, &value.origin));
     }
-    if let Some(why) = documents.roots().find_map(Node::unknown) {
-        return Err(why.clone());
-    }
     // A list in JSON is as good as a stream.
     let roots = documents.roots();
     let roots = roots.flat_map(|it| it.as_list().unwrap_or(std::slice::from_ref(it)));
-    let objects = layout::objects(roots).filter(|it| it.get("kind").is_some());
-    Ok(objects.cloned().collect())
+    let (mut objects, mut hidden) = (Vec::new(), None);
+    for object in layout::objects(roots) {
+        match object.look("kind") {
+            Ok(Some(_)) => objects.push(object.clone()),
+            Ok(None) => {}
+            Err((why, _)) => hidden = Some(why),
+        }
+    }
+    let unknown = hidden.map(|why| Problem::unresolved(&value.origin, &*why).hiding_objects());
+    problems.extend(unknown);
+    Ok(objects)
 }
 
 #[cfg(test)]
@@ -249,6 +255,10 @@ mod tests {
     fn what_a_config_map_or_a_secret_holds_is_judged_there() {
         let at = |line: u32| format!("clusters/a/set.yaml:{line} kubelet-insecure-tls");
         assert_eq!(set("ConfigMap", &format!("\n        data:{TEXT}")), [at(25)]);
+        // What is beside a document that nobody can tell is known.
+        let more = TEXT.replace("kind: ServiceAccount\n", "${MORE}\n");
+        let one = set("ConfigMap", &format!("\n        data:{more}"));
+        assert_eq!(one[..1], [at(25)], "{one:?}");
         let kind = "\n        type: addons.cluster.x-k8s.io/resource-set";
         assert_eq!(set("Secret", &format!("{kind}\n        stringData:{TEXT}")), [at(26)]);
         let encoded = "

@@ -3,6 +3,7 @@
 //! Nothing is run. A variable is known that one place of the file sets, and a command that is not
 //! understood is left to the notes about what is not read.
 
+mod added;
 mod ansible;
 mod build;
 mod carriers;
@@ -484,6 +485,12 @@ mod tests {
         let option = format!("{option}{HELM} \"${{A[@]}}\"; }}\nf x");
         assert_eq!(found(option), ["unresolved a.sh:2"]);
         assert_eq!(found(format!("{own}{HELM} \"${{A[@]}}\"")), ["unresolved a.sh:2"]);
+        // Nor is what is set for one command, or something else changes.
+        for changed in ["unset F", "read -r F", "printf -v F %s \"$1\"", "F+=' x' helm version"] {
+            let text = format!("F='--wait'\nF+=' {INSECURE}'\n{changed}\n{HELM} $F");
+            let insecure = found(text).contains(&"kubelet-insecure-tls a.sh:2".to_owned());
+            assert_eq!(insecure, changed.starts_with("F+="), "{changed}");
+        }
         // What a branch adds may be anything that is passed.
         let branch = format!("{array}if x; then\n{own}fi\n{helm} \"${{A[@]}}\"");
         assert_eq!(found(branch), ["unresolved a.sh:4"]);

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     CommandLine, CommandOutput, Session,
+    added::AddedValue,
     build::CommandStep,
     helm, kubectl,
-    values::{self, AddedValue, ShellArgument, ShellFrame},
+    values::{self, ShellArgument, ShellFrame},
 };
 use crate::{
     parse,
@@ -222,9 +223,15 @@ impl Session<'_> {
         let first = command.words.first().and_then(Word::literal).unwrap_or_default();
         let assigned =
             command.words.iter().skip(values::declaring(command)).map_while(Word::assignment);
+        let declares = values::declaring(command);
+        let is_alone = declares > 0 || command.words.iter().all(|it| it.assignment().is_some());
         let all = self.calls > 0 || self.sources > 0;
         for (name, adds, word) in assigned {
             if self.scope.variables.is_added(name) {
+                // Before another command it is set for that one only.
+                if !is_alone {
+                    continue;
+                }
                 if self.calls > 0 && matches!(first, "local" | "declare" | "typeset") {
                     let outer = self.scope.frame.added.get(name).cloned();
                     self.scope.frame.outer.push((name.to_owned(), outer));
@@ -267,6 +274,9 @@ impl Session<'_> {
         let value = AddedValue { parts: parts.collect(), is_list: word.items.is_some() };
         let frame = &mut self.scope.frame;
         let value = match (adds, frame.added(name)) {
+            _ if self.scope.variables.is_changed(name) => {
+                AddedValue::unknown(name, &Origin::at(Via::Written, None))
+            }
             (false, _) => value,
             (true, Some(before)) => before.with(value),
             (true, None) => {

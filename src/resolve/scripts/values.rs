@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use super::written::{BranchPath, BranchedValue};
+use super::{
+    added::AddedValue,
+    written::{BranchPath, BranchedValue},
+};
 use crate::{
     parse,
     resolve::shell::{self, ShellCommand, Word, WordPiece},
@@ -59,6 +62,8 @@ pub(super) struct ShellVariables {
     defaults: BTreeSet<String>,
     /// Those to which something is added, so that what they are depends on the place.
     added: BTreeSet<String>,
+    /// Those that something changes which is not an assignment.
+    changed: BTreeSet<String>,
     /// Whether not all that sets them was read.
     is_lost: bool,
     work: Cell<usize>,
@@ -87,6 +92,11 @@ impl ShellVariables {
     /// Whether something adds to `name`.
     pub(super) fn is_added(&self, name: &str) -> bool {
         self.added.contains(name)
+    }
+
+    /// Whether a command changes `name` that does not assign to it.
+    pub(super) fn is_changed(&self, name: &str) -> bool {
+        self.changed.contains(name)
     }
 
     fn is_default(&self, name: &str) -> bool {
@@ -136,12 +146,19 @@ impl ShellVariables {
             if let ("for", Some(name)) = (first, command.words.get(1).and_then(Word::literal)) {
                 let one = command.words.get(3).filter(|_| command.words.len() == 4);
                 self.set(name, one.map(|it| (code, it.clone())));
+                self.changed.insert(name.to_owned());
             }
             // What is read in is known only where the program runs; `IFS=` may come before it.
             let mut words = command.words.iter().skip_while(|it| it.assignment().is_some());
-            if words.next().and_then(Word::literal) == Some("read") {
+            let program = words.next().and_then(Word::literal).unwrap_or_default();
+            if CHANGING.contains(&program) {
                 let names = words.filter_map(Word::literal).filter(|it| !it.starts_with('-'));
-                names.for_each(|name| self.set(name, None));
+                for name in names.filter(|_| program != "printf" || first_option(command) == "-v") {
+                    self.changed.insert(name.to_owned());
+                    if program == "read" {
+                        self.set(name, None);
+                    }
+                }
             }
             let declares = DECLARE.contains(&first);
             for word in command.words.iter().skip(declaring(command)) {
@@ -161,6 +178,14 @@ impl ShellVariables {
             }
         }
     }
+}
+
+/// What changes the variables that it names (`Bash Builtins` of bash's manual).
+const CHANGING: [&str; 6] = ["read", "unset", "printf", "mapfile", "readarray", "getopts"];
+
+fn first_option(command: &ShellCommand) -> &str {
+    let mut words = command.words.iter().filter_map(Word::literal);
+    words.find(|it| it.starts_with('-')).unwrap_or_default()
 }
 
 /// How many words of `command` come before what it assigns: `local -a`.
@@ -257,49 +282,6 @@ impl ShellArgument {
             Some(text) => Node::new(Scalar::string(text), self.origin.clone()),
             None => Node::unknown_value("this is filled in when the command runs", &self.origin),
         }
-    }
-}
-
-/// What a variable is to which something is added.
-#[derive(Debug, Clone, Default)]
-pub(super) struct AddedValue {
-    /// The words of an array, or the texts that are put together.
-    pub parts: Vec<ShellArgument>,
-    pub is_list: bool,
-}
-
-impl AddedValue {
-    /// One of which nothing is known.
-    pub(super) fn unknown(name: &str, origin: &Origin) -> Self {
-        let part = ShellArgument { wild: true, ..ShellArgument::unknown(name, origin) };
-        Self { parts: vec![part], is_list: false }
-    }
-
-    /// It with `more`, which stands behind it.
-    pub(super) fn with(mut self, more: Self) -> Self {
-        let is_apart = |first: &ShellArgument, last: &ShellArgument| {
-            let ends = first.text.as_deref().is_none_or(|it| it.ends_with(char::is_whitespace));
-            ends || last.text.as_deref().is_none_or(|it| it.starts_with(char::is_whitespace))
-        };
-        self.is_list |= more.is_list;
-        for part in more.parts {
-            match self.parts.last_mut().filter(|it| !self.is_list && !is_apart(it, &part)) {
-                Some(last) => {
-                    let text = last.text.take().zip(part.text).map(|(it, more)| it + &more);
-                    *last = ShellArgument::plain(&text.unwrap_or_default(), &last.origin);
-                }
-                None => self.parts.push(part),
-            }
-        }
-        self
-    }
-
-    /// All of it as one word.
-    fn whole(&self) -> Option<ShellArgument> {
-        let texts: Option<Vec<&str>> = self.parts.iter().map(|it| it.text.as_deref()).collect();
-        let nowhere = Origin::at(Via::Written, None);
-        let origin = self.parts.first().map_or(&nowhere, |it| &it.origin);
-        texts.filter(|_| !self.is_list).map(|it| ShellArgument::plain(&it.concat(), origin))
     }
 }
 
