@@ -367,7 +367,17 @@ impl<'a> Session<'a> {
         }
         session.local.clone_from(&block.local);
         let own = source::parent(&context.sources[file].path);
+        let mut conditions: BTreeMap<&str, usize> = BTreeMap::new();
         for part in &block.parts {
+            // Steps that one condition is for are in one branch.
+            let condition = part.condition.as_ref().map(|it| {
+                let text = it.as_scalar().map_or("", |it| &it.text);
+                *conditions.entry(text).or_insert_with(|| {
+                    session.conditions += 1;
+                    session.conditions
+                })
+            });
+            session.around = condition.map(|it| (it, 0)).into_iter().collect();
             session.dirs = vec![own.to_owned(), String::new()];
             if let Some(dir) = &part.dir {
                 let text = dir.as_str().unwrap_or_default();
@@ -377,6 +387,7 @@ impl<'a> Session<'a> {
             }
             session.commands(&part.code, part.braces);
         }
+        session.around.clear();
         session.rest();
         session
     }
@@ -500,6 +511,29 @@ mod tests {
         let make = format!("F := -f v.yaml\nF += {INSECURE}\nms:\n\t{HELM} $(F)");
         let found = findings(&format!("\n//- Makefile\n{make}\n{files}"));
         assert_eq!(found, ["invalid-quantity v.yaml:1", "kubelet-insecure-tls Makefile:2"]);
+    }
+
+    #[test]
+    fn a_step_with_a_condition_may_not_run() {
+        let found = |steps: &[&str]| {
+            let steps: String = steps.iter().map(|it| format!("    - {it}\n")).collect();
+            findings(&format!(
+                "\n//- .github/workflows/a.yaml\njobs:\n  up:\n    steps:\n{steps}    - run: {HELM} -f w.yaml\n"
+            ))
+        };
+        let plain = "run: 'echo replicas: 2 > w.yaml'";
+        let written = "run: 'echo \"args: [--kubelet-insecure-tls]\" > w.yaml'";
+        let under = |condition: &str| format!("{{if: \"{condition}\", {written}}}");
+        assert_eq!(found(&[plain, written]), ["kubelet-insecure-tls .github/workflows/a.yaml:5"]);
+        for condition in ["github.ref == 'refs/heads/x'", "failure()"] {
+            let may = found(&[plain, &under(condition)]);
+            assert_eq!(may, ["unresolved .github/workflows/a.yaml:6"], "{condition}");
+        }
+        // One that always holds, or holds where nothing failed, is none.
+        for condition in ["always()", "success()"] {
+            let runs = found(&[plain, &under(condition)]);
+            assert_eq!(runs, ["kubelet-insecure-tls .github/workflows/a.yaml:5"], "{condition}");
+        }
     }
 
     #[test]

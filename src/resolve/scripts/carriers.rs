@@ -43,6 +43,8 @@ pub(super) struct CodePart {
     pub code: Node,
     /// Where they run.
     pub dir: Option<Node>,
+    /// What has to hold for them to run.
+    pub condition: Option<Node>,
     /// Whether `{{ … }}` is filled in before.
     pub braces: bool,
 }
@@ -118,7 +120,8 @@ fn read_variables(
 }
 
 fn whole(sources: &Sources, file: FileId) -> CommandBlock {
-    let part = CodePart { code: parse::whole(sources, file), dir: None, braces: false };
+    let part =
+        CodePart { code: parse::whole(sources, file), dir: None, condition: None, braces: false };
     CommandBlock { parts: vec![part], ..CommandBlock::default() }
 }
 
@@ -156,6 +159,7 @@ fn recipes(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> V
             block.parts.push(CodePart {
                 code: slice(sources, file, start..end),
                 dir: None,
+                condition: None,
                 braces,
             });
         }
@@ -325,7 +329,8 @@ fn package(sources: &Sources, file: FileId) -> Vec<CommandBlock> {
     let roots = sources.documents(file, Dialect::Sigs).roots();
     let scripts = roots.filter_map(|it| it.get("scripts")).flat_map(Node::entries);
     let block = |(name, entry): (&str, &crate::tree::Entry)| {
-        let part = CodePart { code: entry.value.clone(), dir: None, braces: false };
+        let part =
+            CodePart { code: entry.value.clone(), dir: None, condition: None, braces: false };
         CommandBlock { name: name.to_owned(), parts: vec![part], ..CommandBlock::default() }
     };
     scripts.map(block).collect()
@@ -362,6 +367,7 @@ fn steps(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec
             let dir = [&entry.value, root].into_iter().find_map(|it| {
                 defaults.iter().find_map(|path| it.at(path)).filter(|it| it.as_str().is_some())
             });
+            let place = CodePlace { dir, condition: None, braces: taskfile };
             let own = jobs::variables(&chain);
             for (label, chosen) in jobs::matrix(&entry.value) {
                 let name = match (label.is_empty(), several) {
@@ -373,9 +379,9 @@ fn steps(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec
                 block.variables = chosen.into_iter().map(|(name, it)| (name, Some(it))).collect();
                 block.variables.extend(own.iter().cloned());
                 for (key, node) in jobs::scripts(&chain) {
-                    collect(key, node, (dir, taskfile), &mut block);
+                    collect(key, node, place, &mut block);
                 }
-                collect(key, &entry.value, (dir, taskfile), &mut block);
+                collect(key, &entry.value, place, &mut block);
                 if !block.parts.is_empty() {
                     blocks.push(block);
                 }
@@ -408,12 +414,25 @@ pub(super) fn word_of(value: &Node) -> Option<Word> {
     })
 }
 
+/// What is around commands in a file.
+#[derive(Clone, Copy, Default)]
+struct CodePlace<'n> {
+    dir: Option<&'n Node>,
+    condition: Option<&'n Node>,
+    braces: bool,
+}
+
 /// Adds the commands in `node`, which stands at `key`.
-fn collect(key: &str, node: &Node, (dir, braces): (Option<&Node>, bool), block: &mut CommandBlock) {
+fn collect<'n>(key: &str, node: &'n Node, place: CodePlace<'n>, block: &mut CommandBlock) {
     if COMMANDS.contains(&key) {
         let texts = std::iter::once(node).chain(node.items());
         for code in texts.filter(|it| it.as_str().is_some()) {
-            block.parts.push(CodePart { code: code.clone(), dir: dir.cloned(), braces });
+            block.parts.push(CodePart {
+                code: code.clone(),
+                dir: place.dir.cloned(),
+                condition: place.condition.cloned(),
+                braces: place.braces,
+            });
         }
     }
     if key == "uses"
@@ -423,12 +442,17 @@ fn collect(key: &str, node: &Node, (dir, braces): (Option<&Node>, bool), block: 
         block.local.get_or_insert_with(|| (tool, node.origin.clone()));
     }
     let own = ["working-directory", "working_directory", "workingDirectory", "dir"];
-    let dir = own.iter().find_map(|it| node.get(it)).or(dir);
+    let place = CodePlace { dir: own.iter().find_map(|it| node.get(it)).or(place.dir), ..place };
     for item in node.items().iter().filter(|it| it.as_map().is_some()) {
-        collect("", item, (dir, braces), block);
+        // What holds where nothing failed is no condition.
+        let holds = |it: &&Node| {
+            it.as_str().is_some_and(|it| it.contains("always()") || it.contains("success()"))
+        };
+        let condition = item.get("if").filter(|it| !holds(it)).or(place.condition);
+        collect("", item, CodePlace { condition, ..place }, block);
     }
     for (key, entry) in node.entries() {
-        collect(key, &entry.value, (dir, braces), block);
+        collect(key, &entry.value, place, block);
     }
 }
 
@@ -444,7 +468,7 @@ fn strings(sources: &Sources, file: FileId) -> Vec<CommandBlock> {
     for found in STRING.iter().flat_map(|it| it.captures_iter(sources.text(file))) {
         if let Some(text) = [1, 2, 4, 5, 6].into_iter().find_map(|it| found.get(it)) {
             let code = slice(sources, file, text.range());
-            block.parts.push(CodePart { code, dir: None, braces: false });
+            block.parts.push(CodePart { code, dir: None, condition: None, braces: false });
         }
     }
     if block.parts.is_empty() { Vec::new() } else { vec![block] }
