@@ -514,11 +514,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_subshell_sets_is_gone_behind_it() {
+        let found = |script: &str| findings(&format!("\n//- a.sh\n{script}\n"));
+        let added = format!("E=--wait\nE+=' {INSECURE}'");
+        assert_eq!(found(&format!("{added}\n{HELM} $E")), ["kubelet-insecure-tls a.sh:2"]);
+        let inside = format!("E=--wait\n( E+=' {INSECURE}' )\n{HELM} $E");
+        assert_eq!(found(&inside), NOTHING);
+        let values = "//- sub/v.yaml\nargs: [--kubelet-insecure-tls]\n";
+        let there = found(&format!("( cd sub; {HELM} -f v.yaml )\n{values}"));
+        assert_eq!(there, ["kubelet-insecure-tls sub/v.yaml:1"]);
+        let back =
+            format!("( cd sub; helm version )\n{HELM} -f v.yaml\n//- v.yaml\nreplicas: two\n");
+        assert_eq!(found(&back), ["wrong-value-type v.yaml:1"]);
+        // What it prints is what the next one reads.
+        let template = HELM.replace("upgrade -i", "template");
+        let piped = found(&format!("({template} {INSECURE}) | kubectl apply -f -"));
+        assert_eq!(piped, ["kubelet-insecure-tls a.sh:1"]);
+    }
+
+    #[test]
     fn a_step_with_a_condition_may_not_run() {
         let found = |steps: &[&str]| {
-            let steps: String = steps.iter().map(|it| format!("    - {it}\n")).collect();
+            let steps = steps.join("\n    - ");
             findings(&format!(
-                "\n//- .github/workflows/a.yaml\njobs:\n  up:\n    steps:\n{steps}    - run: {HELM} -f w.yaml\n"
+                "\n//- .github/workflows/a.yaml\njobs:\n  up:\n    steps:\n    - {steps}\n    - run: {HELM} -f w.yaml\n"
             ))
         };
         let plain = "run: 'echo replicas: 2 > w.yaml'";

@@ -77,6 +77,8 @@ pub(super) struct ShellCommand {
     pub branch: Vec<(usize, usize)>,
     /// The function whose body it is in.
     pub function: Option<String>,
+    /// The subshells that it runs in, the outermost first, by number.
+    pub subshells: Vec<usize>,
     /// Whether it reads what the one before it prints.
     pub piped: bool,
     /// Where its output goes.

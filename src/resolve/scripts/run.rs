@@ -99,13 +99,45 @@ impl Session<'_> {
         parse::part(self.context.sources, code, range).written_at()
     }
 
-    fn sequence(&mut self, commands: &[(Node, ShellCommand)]) {
+    /// Runs the commands of one subshell, which reads `input`: what they set and where they go is that of
+    /// no other.
+    fn apart(
+        &mut self,
+        input: CommandOutput,
+        commands: impl Iterator<Item = (Node, ShellCommand)>,
+    ) -> CommandOutput {
+        let body: Vec<_> = commands
+            .map(|(code, mut command)| {
+                command.subshells.remove(0);
+                (code, command)
+            })
+            .collect();
+        let input = std::mem::replace(&mut self.input, input);
+        let (frame, dirs, places) =
+            (self.scope.frame.clone(), self.dirs.clone(), self.places.clone());
+        let output = self.sequence(&body);
+        (self.scope.frame, self.dirs, self.places, self.input) = (frame, dirs, places, input);
+        output
+    }
+
+    /// Runs `commands` one after the other, and gives what the last one prints.
+    fn sequence(&mut self, commands: &[(Node, ShellCommand)]) -> CommandOutput {
         let (around, mut output) = (self.around.clone(), CommandOutput::Unknown);
         let mut commands = commands.iter();
         while let Some((code, command)) = commands.next() {
             self.ran += 1;
             if self.ran > MAX_COMMANDS {
-                return;
+                return CommandOutput::Unknown;
+            }
+            if let Some(shell) = command.subshells.first() {
+                let inside = |it: &&(Node, ShellCommand)| it.1.subshells.first() == Some(shell);
+                let body = commands.as_slice();
+                let (body, rest) = body.split_at(body.iter().take_while(inside).count());
+                commands = rest.iter();
+                let input = if command.piped { output } else { self.input.clone() };
+                let first = (code.clone(), ShellCommand { piped: false, ..command.clone() });
+                output = self.apart(input, std::iter::once(first).chain(body.iter().cloned()));
+                continue;
             }
             let input = match (&command.document, command.piped) {
                 (Some((document, filled)), _) => self.document(code, document, *filled),
@@ -136,6 +168,7 @@ impl Session<'_> {
                 self.write(&file, content, command.appends);
             }
         }
+        output
     }
 
     /// Runs `body` for each item of the loop that `head` begins. Items for which the same is installed
@@ -150,7 +183,8 @@ impl Session<'_> {
             return self.with(&name, item, body);
         }
         if items.is_empty() || items.len() > MAX_ITEMS || !items.iter().all(is_told) {
-            return self.sequence(body);
+            self.sequence(body);
+            return;
         }
         let start = self.steps.len();
         let (mut installed, mut again) = (BTreeSet::<String>::new(), false);

@@ -25,6 +25,9 @@ pub(super) struct CommandReader {
     defined: Option<String>,
     /// How many commands there were at a bracket that was just opened.
     bracket: Option<usize>,
+    /// The subshells that are open, and how many there were.
+    subshells: Vec<usize>,
+    started: usize,
 }
 
 impl CommandReader {
@@ -77,9 +80,19 @@ impl CommandReader {
             }
             ShellToken::Operator(operator) => {
                 let before = self.commands.len();
+                let piped = self.open.piped;
                 self.end(operator == "|");
                 self.bracket =
                     Some(before).filter(|it| operator == "(" && self.commands.len() > *it);
+                match operator {
+                    "(" if self.bracket.is_none() && !self.pattern => {
+                        self.open.piped |= piped;
+                        self.started += 1;
+                        self.subshells.push(self.started);
+                    }
+                    ")" => drop(self.subshells.pop()),
+                    _ => {}
+                }
             }
         }
     }
@@ -176,7 +189,8 @@ impl CommandReader {
         let deeper = Some((self.deeper.1, 0)).filter(|_| self.deeper.0 > 0);
         let branch = self.around.iter().copied().chain(deeper).chain(otherwise).collect();
         let function = self.braces.iter().rev().find_map(Clone::clone);
-        self.commands.push(ShellCommand { branch, function, ..command });
+        let subshells = self.subshells.clone();
+        self.commands.push(ShellCommand { branch, function, subshells, ..command });
         self.open.piped = piped;
     }
 
