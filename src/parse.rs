@@ -4,6 +4,7 @@ mod comments;
 pub(crate) mod env;
 mod outline;
 mod partly;
+pub(crate) mod stand_in;
 mod template;
 mod yaml;
 
@@ -138,10 +139,7 @@ pub(crate) fn embedded(sources: &Sources, node: &Node, dialect: Dialect) -> Docu
         Kind::Scalar(scalar) => {
             yaml::parse(&scalar.text, &place_of(sources, node, scalar), dialect)
         }
-        Kind::Unknown(why) => {
-            partly::documents(node, why, dialect).unwrap_or_else(|| Documents::of(node.clone()))
-        }
-        _ => Documents::of(node.clone()),
+        _ => partly::documents(node, dialect).unwrap_or_else(|| Documents::of(node.clone())),
     }
 }
 
@@ -169,7 +167,7 @@ pub(crate) fn parts(sources: &Sources, node: &Node) -> impl Fn(Range<usize>) -> 
 }
 
 fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::ScalarPlace {
-    if let Some((text, starts)) = partly::joined(node.origin.texts(), |_| None)
+    if let Some((text, starts)) = partly::joined(node.origin.texts(), || None)
         && *text == *scalar.text
     {
         let offsets = yaml::Offsets::Texts(scalar.text.clone(), starts);

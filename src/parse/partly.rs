@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    Documents,
+    Documents, stand_in,
     yaml::{self, Offsets, ScalarPlace},
 };
 use crate::{
@@ -11,23 +11,27 @@ use crate::{
     tree::{Entry, Kind, Map, Node, Origin, Reason},
 };
 
-/// An unknown part is read as one of these characters of private use, which says which it is.
-const FIRST: u32 = 0xE000;
-const MOST: u32 = 6_400;
+/// The texts that `node` is put together from, if it is unknown because some of them are, and why these are.
+fn parts(node: &Node) -> Option<(Vec<Node>, Vec<Reason>)> {
+    let why = node.unknown()?;
+    let texts = node.origin.texts();
+    let reasons: Vec<Reason> = texts.iter().filter_map(|it| it.unknown().cloned()).collect();
+    reasons.contains(why).then_some((texts, reasons))
+}
 
 /// The documents of `node`, a text that is unknown because parts of it are; `None` where that is not why it
 /// is, or nothing can be read around them.
-pub(super) fn documents(node: &Node, why: &Reason, dialect: Dialect) -> Option<Documents> {
-    let texts = node.origin.texts();
-    let reasons: Vec<Reason> = texts.iter().filter_map(|it| it.unknown().cloned()).collect();
-    if !reasons.contains(why)
-        || texts.iter().filter_map(Node::as_str).any(|it| it.contains(is_mark))
-    {
+pub(super) fn documents(node: &Node, dialect: Dialect) -> Option<Documents> {
+    let (texts, reasons) = parts(node)?;
+    if texts.iter().filter_map(Node::as_str).any(|it| it.contains(stand_in::is_one)) {
         return None;
     }
-    let mut marks = (FIRST..FIRST + MOST).filter_map(char::from_u32);
-    let (text, mut starts) = joined(texts, |_| Some(marks.next()?.to_string()))?;
-    let is_unknown = |line: &str| line.chars().all(is_mark) && line.chars().count() == 1;
+    let mut marks = (0..).map_while(stand_in::numbered);
+    let (text, mut starts) = joined(texts, || Some(marks.next()?.to_string()))?;
+    let is_unknown = |line: &str| {
+        let mut rest = line.chars();
+        rest.next().is_some_and(stand_in::is_one) && rest.next().is_none()
+    };
     let insertions = unknown_lines(&text, is_unknown);
     let text = inserted(&text, &insertions);
     let (mut before, mut by) = (insertions.iter().peekable(), 0);
@@ -51,12 +55,7 @@ pub(super) fn documents(node: &Node, why: &Reason, dialect: Dialect) -> Option<D
 /// `node` with the known parts of the texts in it that are unknown, and `mark` for the others.
 pub(crate) fn legible(node: &Node, mark: &str) -> Node {
     node.rewrite(&mut |node| {
-        let why = node.unknown()?;
-        let texts = node.origin.texts();
-        if !texts.iter().any(|it| it.unknown() == Some(why)) {
-            return None;
-        }
-        let (text, _) = joined(texts, |_| Some(mark.to_owned()))?;
+        let (text, _) = joined(parts(node)?.0, || Some(mark.to_owned()))?;
         Some(Node::new(
             Scalar { text: text.into(), style: Style::Literal, tag: None },
             node.origin.clone(),
@@ -79,14 +78,14 @@ fn inserted(text: &str, insertions: &[(usize, &str)]) -> String {
 /// `None` where there is none.
 pub(super) fn joined(
     texts: Vec<Node>,
-    mut mark: impl FnMut(&Reason) -> Option<String>,
+    mut mark: impl FnMut() -> Option<String>,
 ) -> Option<(String, Vec<(usize, Origin)>)> {
     let (mut text, mut starts) = (String::new(), Vec::new());
     for part in texts {
         starts.push((text.len(), part.origin));
         match &part.kind {
             Kind::Scalar(it) => text.push_str(&it.text),
-            Kind::Unknown(why) => text += &mark(why)?,
+            Kind::Unknown(_) => text += &mark()?,
             Kind::List(_) | Kind::Map(_) => return None,
         }
     }
@@ -108,14 +107,9 @@ pub(crate) fn lines<'t>(
     })
 }
 
-fn is_mark(it: char) -> bool {
-    (FIRST..FIRST + MOST).contains(&u32::from(it))
-}
-
 /// What is unknown in a text, if something is.
 fn unknown_in<'r>(text: &str, reasons: &'r [Reason]) -> Option<&'r Reason> {
-    let mark = text.chars().find(|it| is_mark(*it))?;
-    reasons.get(usize::try_from(u32::from(mark) - FIRST).ok()?)
+    reasons.get(text.chars().find_map(stand_in::number)?)
 }
 
 fn without_marks(node: &Node, reasons: &[Reason]) -> Node {
@@ -124,7 +118,7 @@ fn without_marks(node: &Node, reasons: &[Reason]) -> Node {
             let why = unknown_in(&it.text, reasons)?;
             Some(Node::unknown_value(why.clone(), &node.origin))
         }
-        Kind::Map(map) if map.iter().any(|(key, _)| key.contains(is_mark)) => {
+        Kind::Map(map) if map.iter().any(|(key, _)| key.contains(stand_in::is_one)) => {
             let mut known = Map::open(map.open.clone());
             for (key, entry) in map.iter() {
                 match unknown_in(key, reasons) {
@@ -225,7 +219,7 @@ mod tests {
     }
 
     fn read(node: &Node) -> Option<Node> {
-        let documents = documents(node, node.unknown()?, Dialect::Sigs)?;
+        let documents = documents(node, Dialect::Sigs)?;
         documents.roots().next().cloned()
     }
 

@@ -12,7 +12,7 @@ use std::ops::Range;
 use marks::{Mark, MarkKind, Turn, marks};
 pub(super) use sides::sides;
 
-use super::{Document, Documents, SyntaxError, documents};
+use super::{Document, Documents, SyntaxError, documents, stand_in};
 use crate::{
     placeholder::Placeholder,
     scalar::{Dialect, Scalar, Style},
@@ -95,8 +95,7 @@ pub(super) fn is_named(path: &str) -> bool {
     source::rendered(path) != path
 }
 
-/// Masks start with one of the private characters from this one on, which says which hole it is.
-const FIRST: char = '\u{E000}';
+/// How many holes a text may have: the mask over each starts with a [`stand_in`] of its own.
 const MAX_HOLES: usize = 6_000;
 
 /// A template's text as YAML.
@@ -319,7 +318,7 @@ impl<'a> Masked<'a> {
         let indent = " ".repeat(indent.max(written));
         let end = self.template[range.clone()].find('\n').map_or(range.end, |it| range.start + it);
         let room = (end - line).saturating_sub(indent.len() + before.len() + after.len());
-        if room < FIRST.len_utf8() {
+        if room < stand_in::FIRST.len_utf8() {
             return self.put(range, "");
         }
         let mask = self.hole(&range, true);
@@ -330,8 +329,7 @@ impl<'a> Masked<'a> {
     /// The mask of a hole at `range`: as long as its first line.
     fn hole(&mut self, range: &Range<usize>, part: bool) -> String {
         let first = self.template[range.clone()].lines().next().unwrap_or_default();
-        let index = u32::try_from(self.holes.len()).unwrap_or_default();
-        let mask = char::from_u32(u32::from(FIRST) + index).unwrap_or(FIRST);
+        let mask = stand_in::numbered(self.holes.len()).unwrap_or(stand_in::FIRST);
         let rest = first.len().saturating_sub(mask.len_utf8());
         self.holes.push(MaskedHole { text: range.start..range.start + first.len(), part });
         std::iter::once(mask).chain(std::iter::repeat_n('x', rest)).collect()
@@ -454,8 +452,7 @@ impl<'a> Masked<'a> {
 
 /// Which hole a private character stands for.
 fn index_of(mask: char) -> Option<usize> {
-    let index = u32::from(mask).checked_sub(u32::from(FIRST))?;
-    usize::try_from(index).ok().filter(|it| *it < MAX_HOLES)
+    stand_in::number(mask).filter(|it| *it < MAX_HOLES)
 }
 
 /// How far Helm's and Sprig's `indent` and `nindent` indent what an action gives.

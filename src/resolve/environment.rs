@@ -12,7 +12,7 @@ use crate::{
     data::{Family, charts::ValueKey, subject::is_named_in, version},
     problem::{Problem, UnitId},
     source::{FileId, Span},
-    tree::{Node, Origin, Reason, Step},
+    tree::{Node, Origin, Reason},
 };
 
 /// What the environment is called that no directory names.
@@ -412,9 +412,8 @@ impl Object {
     /// it, or moves it to another namespace, wrote nothing else of it.
     pub(crate) fn anchor(&self) -> Origin {
         let name = self.node.object_anchor();
-        let Step { via, span: Some(whole) } = self.node.origin.last() else { return name.clone() };
-        let is_inside =
-            |it: &Span| it.file == whole.file && whole.start <= it.start && it.end <= whole.end;
+        let via = self.node.origin.last().via;
+        let is_inside = |it: &Span| self.node.covers(*it);
         if !name.steps().any(|it| it.via.is_overridden())
             || name.written_at().is_some_and(|it| is_inside(&it))
         {

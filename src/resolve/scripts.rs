@@ -40,7 +40,7 @@ use crate::{
         environment::{EntryKind, Environment, Release},
         install::{Discovery, Reached},
         layout::{self, Layout},
-        prepared, shell,
+        prepared,
     },
     source::{self, FileId, Relevance, Sources, Span},
     tree::{Node, Origin, Via},
@@ -380,10 +380,7 @@ impl<'a> Session<'a> {
             session.around = condition.map(|it| (it, 0)).into_iter().collect();
             session.dirs = vec![own.to_owned(), String::new()];
             if let Some(dir) = &part.dir {
-                let text = dir.as_str().unwrap_or_default();
-                let word = shell::words(text).into_iter().next().unwrap_or_default();
-                let dir = session.scope.argument(dir, &word);
-                session.enter(&dir);
+                session.enter(&session.argument_of(dir));
             }
             session.commands(&part.code, part.braces);
         }

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::{
-    parse,
+    parse::{self, stand_in},
     placeholder::Placeholder,
     scalar::{self, Dialect, Scalar, Style},
     source::Sources,
@@ -24,8 +24,7 @@ pub(crate) struct Hole {
     pub fill: Result<Node, Reason>,
 }
 
-/// Masks start with one of these private characters, which says which hole it is.
-const FIRST: u32 = 0xE000;
+/// How many holes a text may have: the mask over each starts with a [`stand_in`] of its own.
 const MAX_HOLES: usize = 6_000;
 
 /// The ranges of `text` between `open` and `close`, both included. An `open` that nothing closes
@@ -105,16 +104,15 @@ pub(crate) fn either(
 
 /// `text` with a mask over every hole, of the same length.
 fn mask(text: &str, holes: &[Hole]) -> Option<String> {
-    let private = |it: char| (FIRST..FIRST + 6_400).contains(&u32::from(it));
-    if holes.len() > MAX_HOLES || text.chars().any(private) {
+    if holes.len() > MAX_HOLES || text.chars().any(stand_in::is_one) {
         return None;
     }
     let mut masked = String::with_capacity(text.len());
     let mut at = 0;
     for (index, hole) in holes.iter().enumerate() {
         masked += text.get(at..hole.range.start)?;
-        masked.push(char::from_u32(FIRST + u32::try_from(index).ok()?)?);
-        let rest = hole.range.len().checked_sub('\u{E000}'.len_utf8())?;
+        masked.push(stand_in::numbered(index)?);
+        let rest = hole.range.len().checked_sub(stand_in::FIRST.len_utf8())?;
         masked.extend(std::iter::repeat_n('x', rest));
         at = hole.range.end;
     }
@@ -167,7 +165,7 @@ fn filled_from(node: &Node, fill: &Node) -> Origin {
 /// What fills the one hole that a masked scalar is, when that is quoted or no scalar.
 fn whole<'a>(scalar: &Scalar, holes: &'a [Hole]) -> Option<&'a Node> {
     let first = scalar.text.chars().next().filter(|_| scalar.style == Style::Plain)?;
-    let hole = holes.get(usize::try_from(u32::from(first).checked_sub(FIRST)?).ok()?)?;
+    let hole = holes.get(stand_in::number(first)?)?;
     let fill = hole.fill.as_ref().ok()?;
     let quoted = fill.as_scalar().is_none_or(|it| it.style != Style::Plain);
     (quoted && hole.range.len() == scalar.text.len()).then_some(fill)
@@ -178,11 +176,11 @@ fn fill_text<'a>(scalar: &Scalar, holes: &'a [Hole]) -> Result<(String, Option<&
     let mut text = String::new();
     let mut first = None;
     let mut rest = &*scalar.text;
-    while let Some(at) = rest.find(|it: char| (FIRST..FIRST + 6_400).contains(&u32::from(it))) {
+    while let Some(at) = rest.find(stand_in::is_one) {
         let (before, masked) = rest.split_at(at);
         text += before;
-        let index = masked.chars().next().map_or(0, |it| u32::from(it) - FIRST) as usize;
-        let Some(hole) = holes.get(index) else { break };
+        let index = masked.chars().next().and_then(stand_in::number);
+        let Some(hole) = index.and_then(|it| holes.get(it)) else { break };
         let fill = hole.fill.as_ref().map_err(Clone::clone)?;
         let filled = fill.as_scalar();
         let bare = filled.is_some_and(|it| it.style == Style::Plain);

@@ -16,11 +16,10 @@ fn values_of_release(files: &str) -> String {
     values(&sources, &release.values)
 }
 
-#[test]
-fn lines_beside_a_substituted_one_keep_their_places() {
-    let release = |values: &str| {
-        values_of_release(&format!(
-            "
+/// A release with the values of a ConfigMap of that data, in which Flux substitutes what `postBuild` says.
+fn substituted(post_build: &str, data: &str) -> String {
+    format!(
+        "
             //- clusters/prod/app.yaml
             apiVersion: kustomize.toolkit.fluxcd.io/v1
             kind: Kustomization
@@ -28,8 +27,7 @@ fn lines_beside_a_substituted_one_keep_their_places() {
             spec:
               path: ./app
               sourceRef: {{kind: GitRepository, name: flux-system}}
-              postBuild:
-                substitute: {{RESOLUTION: 20s, EMPTY: ''}}
+              postBuild:{post_build}
             //- app/release.yaml
             apiVersion: helm.toolkit.fluxcd.io/v2
             kind: HelmRelease
@@ -42,10 +40,16 @@ fn lines_beside_a_substituted_one_keep_their_places() {
             kind: ConfigMap
             metadata: {{name: values, namespace: kube-system}}
             data:
-              {values}
+              {data}
             "
-        ))
-    };
+    )
+}
+
+#[test]
+fn lines_beside_a_substituted_one_keep_their_places() {
+    let variables = "
+                substitute: {RESOLUTION: 20s, EMPTY: ''}";
+    let release = |data: &str| values_of_release(&substituted(variables, data));
     assert_snapshot!(release("
               values.yaml: |
                 replicas: 2
@@ -111,34 +115,14 @@ fn lines_that_a_chart_prints_into_a_text_keep_their_places() {
 
 #[test]
 fn an_unknown_part_of_a_text_hides_what_it_touches() {
+    let variables = " {substituteFrom: [{kind: Secret, name: elsewhere}]}";
     let release = |inner: &str| {
-        values_of_release(&format!(
-            "
-            //- clusters/prod/app.yaml
-            apiVersion: kustomize.toolkit.fluxcd.io/v1
-            kind: Kustomization
-            metadata: {{name: app, namespace: flux-system}}
-            spec:
-              path: ./app
-              sourceRef: {{kind: GitRepository, name: flux-system}}
-              postBuild: {{substituteFrom: [{{kind: Secret, name: elsewhere}}]}}
-            //- app/release.yaml
-            apiVersion: helm.toolkit.fluxcd.io/v2
-            kind: HelmRelease
-            metadata: {{name: metrics-server, namespace: kube-system}}
-            spec:
-              chart: {{spec: {{chart: metrics-server, version: 3.12.2}}}}
-              valuesFrom: [{{kind: ConfigMap, name: values}}]
-            ---
-            apiVersion: v1
-            kind: ConfigMap
-            metadata: {{name: values, namespace: kube-system}}
-            data:
-              values.yaml: |
+        let data = format!(
+            "values.yaml: |
                 replicas: 2
-                {inner}
-            "
-        ))
+                {inner}"
+        );
+        values_of_release(&substituted(variables, &data))
     };
     let of = |inner: &[&str]| release(&inner.join(&format!("\n{}", " ".repeat(16))));
     assert_snapshot!(of(&[

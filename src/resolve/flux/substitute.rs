@@ -271,7 +271,6 @@ impl Template<'_> {
             return origin;
         };
         let part = parse::parts(self.context.sources, node);
-        let known = |text: &str, way: Origin| Node::new(Scalar::string(text), way);
         let mut texts: Vec<Node> = Vec::new();
         let (mut read, mut written) = (0, 0);
         let beyond = (old.len()..old.len(), text.len()..text.len(), None);
@@ -286,7 +285,7 @@ impl Template<'_> {
             let way = way.unwrap_or(place);
             texts.push(match filled.and_then(|it| self.why_unknown(it)) {
                 Some(why) => Node::unknown_value(why, &way),
-                None => known(&text[output.clone()], way),
+                None => Node::new(Scalar::string(&text[output.clone()]), way),
             });
             (read, written) = (input.end, output.end);
         }

@@ -538,8 +538,8 @@ impl Session<'_> {
         )
     }
 
-    /// A text of a task as a word of a command.
-    fn argument_of(&self, node: &Node) -> ShellArgument {
+    /// A text of a task or a step as a word of a command.
+    pub(super) fn argument_of(&self, node: &Node) -> ShellArgument {
         let word = node.as_str().and_then(|it| shell::words(it).into_iter().next());
         self.scope.argument(node, &word.unwrap_or_default())
     }

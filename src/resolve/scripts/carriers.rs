@@ -49,6 +49,13 @@ pub(super) struct CodePart {
     pub braces: bool,
 }
 
+impl CodePart {
+    /// One that runs where the file is, whatever holds.
+    fn new(code: Node, braces: bool) -> Self {
+        Self { code, dir: None, condition: None, braces }
+    }
+}
+
 /// Whether a file that speaks of our subject may hold commands.
 pub(super) fn may_hold(sources: &Sources, file: FileId) -> bool {
     let path = &*sources[file].path;
@@ -120,8 +127,7 @@ fn read_variables(
 }
 
 fn whole(sources: &Sources, file: FileId) -> CommandBlock {
-    let part =
-        CodePart { code: parse::whole(sources, file), dir: None, condition: None, braces: false };
+    let part = CodePart::new(parse::whole(sources, file), false);
     CommandBlock { parts: vec![part], ..CommandBlock::default() }
 }
 
@@ -156,12 +162,7 @@ fn recipes(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> V
     let mut open: Option<(usize, usize)> = None;
     let close = |open: &mut Option<(usize, usize)>, blocks: &mut Vec<CommandBlock>| {
         if let (Some((start, end)), Some(block)) = (open.take(), blocks.last_mut()) {
-            block.parts.push(CodePart {
-                code: slice(sources, file, start..end),
-                dir: None,
-                condition: None,
-                braces,
-            });
+            block.parts.push(CodePart::new(slice(sources, file, start..end), braces));
         }
     };
     let mut continues = false;
@@ -202,14 +203,13 @@ fn recipes(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> V
                 _ => None,
             };
             let is_known = !line.trim_end().ends_with('\\') && conditions == 0;
-            let text =
-                is_known.then(|| (code.as_str().unwrap_or_default().to_owned(), &code.origin));
+            let text = is_known.then_some(&code);
             let made = texts.remove(name.as_str());
             let adds = sign.as_str() == "+=";
             let made = match (made, text, adds) {
-                (None, Some((text, origin)), false) => Some(vec![(text, origin.clone())]),
-                (Some(Some(made)), Some((text, origin)), true) if made.len() < MAX_ADDED => {
-                    Some(added(made, text, origin, name.as_str(), variables))
+                (None, Some(text), false) => Some(vec![text.clone()]),
+                (Some(Some(made)), Some(text), true) if made.len() < MAX_ADDED => {
+                    Some(added(made, text, name.as_str(), variables))
                 }
                 _ => None,
             };
@@ -251,28 +251,19 @@ fn parameters(text: &str) -> Vec<String> {
     found
 }
 
-/// The texts that a variable of make is put together from, with their places.
-type MadeText = Vec<(String, Origin)>;
+/// The texts that a variable of make is put together from.
+type MadeText = Vec<Node>;
 
 /// How often something may be added to a variable of make.
 const MAX_ADDED: usize = 100;
 
 /// `made`, which is what the variable `name` is, with `text` behind it.
-fn added(
-    made: MadeText,
-    text: String,
-    origin: &Origin,
-    name: &str,
-    variables: &mut ShellVariables,
-) -> MadeText {
-    let mut made = made;
+fn added(mut made: MadeText, text: &Node, name: &str, variables: &mut ShellVariables) -> MadeText {
     // `Appending More Text to Variables` of make's manual: with a space between them.
-    made.push((" ".to_owned(), origin.clone()));
-    made.push((text, origin.clone()));
-    let all: String = made.iter().map(|(it, _)| it.as_str()).collect();
-    let part =
-        |(text, origin): &(String, Origin)| Node::new(Scalar::string(&**text), origin.clone());
-    let place = origin.of_texts(made.iter().map(part));
+    made.push(Node::new(Scalar::string(" "), text.origin.clone()));
+    made.push(text.clone());
+    let all: String = made.iter().filter_map(Node::as_str).collect();
+    let place = text.origin.of_texts(made.iter().cloned());
     let scalar = Scalar { text: all.as_str().into(), style: Style::Literal, tag: None };
     let quoted = format!("\"{}\"", all.replace('"', "\\\""));
     match &*shell::words(&quoted) {
@@ -329,8 +320,7 @@ fn package(sources: &Sources, file: FileId) -> Vec<CommandBlock> {
     let roots = sources.documents(file, Dialect::Sigs).roots();
     let scripts = roots.filter_map(|it| it.get("scripts")).flat_map(Node::entries);
     let block = |(name, entry): (&str, &crate::tree::Entry)| {
-        let part =
-            CodePart { code: entry.value.clone(), dir: None, condition: None, braces: false };
+        let part = CodePart::new(entry.value.clone(), false);
         CommandBlock { name: name.to_owned(), parts: vec![part], ..CommandBlock::default() }
     };
     scripts.map(block).collect()
@@ -427,12 +417,9 @@ fn collect<'n>(key: &str, node: &'n Node, place: CodePlace<'n>, block: &mut Comm
     if COMMANDS.contains(&key) {
         let texts = std::iter::once(node).chain(node.items());
         for code in texts.filter(|it| it.as_str().is_some()) {
-            block.parts.push(CodePart {
-                code: code.clone(),
-                dir: place.dir.cloned(),
-                condition: place.condition.cloned(),
-                braces: place.braces,
-            });
+            let (dir, condition) = (place.dir.cloned(), place.condition.cloned());
+            let part = CodePart::new(code.clone(), place.braces);
+            block.parts.push(CodePart { dir, condition, ..part });
         }
     }
     if key == "uses"
@@ -468,7 +455,7 @@ fn strings(sources: &Sources, file: FileId) -> Vec<CommandBlock> {
     for found in STRING.iter().flat_map(|it| it.captures_iter(sources.text(file))) {
         if let Some(text) = [1, 2, 4, 5, 6].into_iter().find_map(|it| found.get(it)) {
             let code = slice(sources, file, text.range());
-            block.parts.push(CodePart { code, dir: None, condition: None, braces: false });
+            block.parts.push(CodePart::new(code, false));
         }
     }
     if block.parts.is_empty() { Vec::new() } else { vec![block] }

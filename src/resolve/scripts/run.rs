@@ -45,6 +45,17 @@ pub(super) struct ShellFunction {
     is_called: bool,
 }
 
+/// The next of `commands` as long as they are `inside` of something.
+fn next_while<'c>(
+    commands: &mut std::slice::Iter<'c, (Node, ShellCommand)>,
+    inside: impl Fn(&ShellCommand) -> bool,
+) -> &'c [(Node, ShellCommand)] {
+    let all = commands.as_slice();
+    let (found, rest) = all.split_at(all.iter().take_while(|it| inside(&it.1)).count());
+    *commands = rest.iter();
+    found
+}
+
 impl Session<'_> {
     /// Runs the commands in `code`.
     pub(super) fn commands(&mut self, code: &Node, braces: bool) {
@@ -130,10 +141,7 @@ impl Session<'_> {
                 return CommandOutput::Unknown;
             }
             if let Some(shell) = command.subshells.first() {
-                let inside = |it: &&(Node, ShellCommand)| it.1.subshells.first() == Some(shell);
-                let body = commands.as_slice();
-                let (body, rest) = body.split_at(body.iter().take_while(inside).count());
-                commands = rest.iter();
+                let body = next_while(&mut commands, |it| it.subshells.first() == Some(shell));
                 let input = if command.piped { output } else { self.input.clone() };
                 let first = (code.clone(), ShellCommand { piped: false, ..command.clone() });
                 output = self.apart(input, std::iter::once(first).chain(body.iter().cloned()));
@@ -153,10 +161,7 @@ impl Session<'_> {
             self.branch = around.iter().chain(&command.branch).copied().collect();
             self.scope.frame.branch.clone_from(&self.branch);
             if command.words.first().and_then(Word::literal) == Some("for") {
-                let inside = |it: &&(Node, ShellCommand)| it.1.branch.starts_with(&command.branch);
-                let body = commands.as_slice();
-                let (body, rest) = body.split_at(body.iter().take_while(inside).count());
-                commands = rest.iter();
+                let body = next_while(&mut commands, |it| it.branch.starts_with(&command.branch));
                 self.repeat(code, command, body);
                 output = CommandOutput::Unknown;
                 continue;
@@ -255,9 +260,8 @@ impl Session<'_> {
     /// that is taken in, or what is added to something, is that from here on.
     fn assign(&mut self, code: &Node, command: &ShellCommand) {
         let first = command.words.first().and_then(Word::literal).unwrap_or_default();
-        let assigned =
-            command.words.iter().skip(values::declaring(command)).map_while(Word::assignment);
         let declares = values::declaring(command);
+        let assigned = command.words.iter().skip(declares).map_while(Word::assignment);
         let is_alone = declares > 0 || command.words.iter().all(|it| it.assignment().is_some());
         let all = self.calls > 0 || self.sources > 0;
         for (name, adds, word) in assigned {

@@ -153,12 +153,12 @@ impl Session<'_> {
 
     /// What `echo` prints of `words`, which are of `code`: a backslash means something else to each shell.
     pub(super) fn echoed(&self, code: &Node, words: &[Word]) -> CommandOutput {
-        let sources = self.context.sources;
+        let part = parse::parts(self.context.sources, code);
         let mut written = WrittenText::default();
         let is_option = |it: &&Word| matches!(it.literal(), Some("-n" | "-e" | "-ne" | "-en"));
         let (options, words) = words.split_at(words.iter().take_while(is_option).count());
         for (index, word) in words.iter().enumerate() {
-            let whole = parse::part(sources, code, word.range.clone());
+            let whole = part(word.range.clone());
             if index > 0 {
                 written.push(" ", whole.clone());
             }
@@ -168,7 +168,7 @@ impl Session<'_> {
                     let mask = format!("{:3}", slice.unwrap_or_default());
                     let start = written.text.len();
                     let range = start..start + mask.len();
-                    written.push(&mask, parse::part(sources, code, place.clone()));
+                    written.push(&mask, part(place.clone()));
                     written.holes.push(Hole { range, fill: self.fill_of(piece) });
                     continue;
                 };
@@ -176,8 +176,7 @@ impl Session<'_> {
                     return CommandOutput::Unknown;
                 }
                 let is_exact = slice == Some(text);
-                let place = || parse::part(sources, code, place.clone());
-                written.push(text, if is_exact { place() } else { whole.clone() });
+                written.push(text, if is_exact { part(place.clone()) } else { whole.clone() });
             }
         }
         if !options.iter().any(|it| it.literal().is_some_and(|it| it.contains('n'))) {
