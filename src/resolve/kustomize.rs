@@ -220,8 +220,7 @@ pub(crate) fn patched(
     let patch = documents.roots().next().filter(|it| it.as_map().is_some());
     match kind {
         PatchKind::Json => {
-            let text = text.as_str().unwrap_or_default().trim();
-            let operations = json::decode(&documents, text).ok_or_else(refused)?;
+            let operations = json::operations(&documents).ok_or_else(refused)?;
             let mut budget = BuildBudget::default();
             let room = Room::of(object, &mut budget);
             let (patched, problem) = operations.apply(object, room)?;

@@ -349,6 +349,7 @@ fn refusals_stand_at_their_cause() {
         "namespace: n",
         "replicas: [{name: other, count: 1}]",
         "patches: [{path: p.yaml}]",
+        "patches: [{target: {kind: A}, patch: '[{op: add}]'}]",
         "kind: Kustomisation",
         "configMapGenerator: [{name: a, literals: [a=1, a=2]}]",
         "components: [d.yaml]",
@@ -379,6 +380,7 @@ fn refusals_stand_at_their_cause() {
     build-fails: kustomize expects a string here  kustomization.yaml:1:34 `n`
     build-fails: nothing that has replicas is called other  kustomization.yaml:1:41 `other`
     build-fails: there is no file p.yaml in the repository  kustomization.yaml:1:40 `p.yaml`
+    build-fails: this is no patch: what starts with `[` has to be JSON  kustomization.yaml:1:60 `'[{op: add}]'`
     build-fails: kind should be Kustomization or Component  kustomization.yaml:1:29 `Kustomisation`
     build-fails: this generator sets a twice  kustomization.yaml:1:72 `2`
       first here  kustomization.yaml:1:67 `1`

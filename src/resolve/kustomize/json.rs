@@ -25,6 +25,12 @@ pub(super) fn decode(documents: &Documents, text: &str) -> Option<JsonPatch> {
     if text.starts_with('[') && serde_json::from_str::<IgnoredAny>(text).is_err() {
         return None;
     }
+    operations(documents)
+}
+
+/// The operations of a JSON patch that may be YAML, as `kubectl patch` has it
+/// (`k8s.io/apimachinery/pkg/util/yaml.ToJSON`).
+pub(super) fn operations(documents: &Documents) -> Option<JsonPatch> {
     let root = documents.list.first()?.root.as_ref().ok()?;
     let items = root.as_list().or_else(|| root.is_null().then_some(&[]))?;
     let all_maps = items.iter().all(|it| it.as_map().is_some());

@@ -120,7 +120,12 @@ impl PatchEntry {
             (Err(_), Some(operations)) => Patch::Json(operations),
             (Err(problem), None) => {
                 let why = inline.and_then(Node::unknown).cloned();
-                return Err(why.map_or(problem, |why| unresolved(&entry.origin, why)));
+                let message = "this is no patch: what starts with `[` has to be JSON";
+                return Err(match why {
+                    Some(why) => unresolved(&entry.origin, why),
+                    None if source.text.starts_with('[') => refusal(&source.whole, message),
+                    None => problem,
+                });
             }
         };
         let target = entry.get("target");
