@@ -815,6 +815,26 @@ mod tests {
     }
 
     #[test]
+    fn programs_may_be_paths_and_variables() {
+        for (set, program) in [
+            ("HELM ?= $(TOOLS)/helm", "@$(HELM)"),
+            ("TOOLS := $(shell pwd)/bin", "$(TOOLS)/helm"),
+            ("", "$(HELM)"),
+            ("", "${HELM_BIN}"),
+            ("", "./bin/helm"),
+        ] {
+            let helm = HELM.replacen("helm", program, 1);
+            let found = findings(&format!("\n//- Makefile\n{set}\nms:\n\t{helm} {INSECURE}\n"));
+            assert_eq!(found, ["kubelet-insecure-tls Makefile:3"], "{set} {program}");
+        }
+        for program in ["$(RUN)", "$(HELM_DIFF)", "$(HELMFILE)", "$(TOOLS)/$(X)"] {
+            let helm = HELM.replacen("helm", program, 1);
+            let found = findings(&format!("\n//- Makefile\nms:\n\t{helm} {INSECURE}\n"));
+            assert_eq!(found, NOTHING, "{program}");
+        }
+    }
+
+    #[test]
     fn a_patch_changes_what_the_script_applied() {
         for apply in [
             format!("kubectl apply -f {URL}"),
@@ -829,6 +849,10 @@ mod tests {
             let found = findings(&format!("\n//- a.sh\n{apply}\nif x; then {PATCH}; fi\n"));
             assert_eq!(found, NOTHING, "{apply}");
         }
+        // A list of operations may be YAML.
+        let bare = PATCH.replace("\"--kubelet-insecure-tls\"", " --kubelet-insecure-tls");
+        let found = findings(&format!("\n//- a.sh\nkubectl apply -f {URL}\n{bare}\n"));
+        assert_eq!(found, ["kubelet-insecure-tls a.sh:2"]);
         let patch = "kubectl -n kube-system patch deployment metrics-server --patch '
 spec: {template: {spec: {containers: [{name: metrics-server, resources: {requests: {memory: 1mb}}}]}}}'";
         let found = findings(&format!("\n//- a.sh\nkubectl apply -f {URL}\n{patch}\n"));

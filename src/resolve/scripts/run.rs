@@ -378,8 +378,9 @@ impl Session<'_> {
         let Some((program, arguments)) = arguments[skipped..].split_first() else {
             return input;
         };
-        self.calls_any |= program.text.is_none();
-        let program = program.text().map_or("", source::file_name);
+        let program = program.program();
+        self.calls_any |= program.is_none();
+        let program = program.unwrap_or_default();
         self.start_cluster(program, arguments);
         self.choose_cluster(program, arguments);
         let words = || arguments.iter().filter(|it| !it.head.starts_with('-'));

@@ -223,6 +223,9 @@ pub(super) struct ShellArgument {
     pub(super) place: Option<(Node, Range<usize>)>,
 }
 
+/// What variables of scripts and Makefiles are called after.
+const TOOLS: [&str; 3] = ["helm", "kubectl", "kustomize"];
+
 impl ShellArgument {
     /// One that is `text`, as something at `origin` says.
     pub(super) fn plain(text: &str, origin: &Origin) -> Self {
@@ -240,6 +243,23 @@ impl ShellArgument {
     /// Its text, if that has no path in a place that is known only where the program runs.
     pub(super) fn text(&self) -> Option<&str> {
         self.text.as_deref().filter(|it| !it.contains(PLACES))
+    }
+
+    /// The program that it names, by the last part of its path; a variable that nothing here sets is
+    /// called after its program: `$(KUBECTL)`, `$HELM_BIN`.
+    pub(super) fn program(&self) -> Option<&str> {
+        let path = self.text.as_deref().unwrap_or(&self.shape.0);
+        // What starts a recipe's line says how make runs it.
+        let name = source::file_name(path.trim_start_matches(['@', '-', '+']));
+        if !name.contains([HOLE]) && !name.contains(PLACES) {
+            return Some(name);
+        }
+        let variable = self.shape.1.last().filter(|_| name.chars().eq([HOLE]))?.to_lowercase();
+        let is_of = |it: &&&str| {
+            let rest = variable.strip_prefix(**it).map(|it| it.trim_start_matches('_'));
+            rest.is_some_and(|it| matches!(it, "" | "bin" | "binary" | "cmd" | "command" | "exe"))
+        };
+        TOOLS.iter().find(is_of).copied()
     }
 
     /// The same without its first `length` bytes.
