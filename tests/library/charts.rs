@@ -265,18 +265,20 @@ fn the_values_of_a_dependency_that_is_elsewhere_are_not_known() {
           - {name: bit, version: 1.0.0, repository: 'https://example.com', alias: fb}
           - {name: dash, version: 1.0.0, repository: 'https://example.com'}
         //- chart/values.yaml
-        dash: {port: 80}
+        dash: {port: 80, server: {ha: {}}}
         //- chart/templates/a.yaml
         kind: A
         a: {{ .Values.fb.policy.enabled }}
         b: {{ index .Values \"dash\" \"image\" \"tag\" }}
+        b2: {{ index .Values \"dash\" \"server\" \"service\" \"port\" }}
+        b3: {{ .Values.dash.server.ha.role.name }}
         c: {{ .Values.dash.port }}
         d: {{ .Values.none }}
         ",
     );
     assert!(told.contains("c: 80") && told.contains("d: null"), "{told}");
-    let unknown = told.lines().filter(|it| it.starts_with("a:") || it.starts_with("b:"));
-    assert!(unknown.clone().count() == 2 && !told.contains("nil has no field"), "{told}");
+    let unknown = told.lines().filter(|it| it.starts_with(['a', 'b']) && it.contains(": <unknown"));
+    assert!(unknown.clone().count() == 4 && !told.contains("nil has no field"), "{told}");
 }
 
 /// Helm 4.3.1 and 3 look for names only, and at what is switched off too.

@@ -28,6 +28,13 @@ pub(crate) fn is_meant(chart: &Package, entry: &Node) -> bool {
     entry.str_at("name") == Some(&chart.name) && allows() == Some(true)
 }
 
+/// Leaves open what else is in `values` and in the mappings in it.
+fn open(values: &mut Node, why: &Reason) {
+    let Some(map) = values.as_map_mut() else { return };
+    map.open = Some(why.clone());
+    map.iter_mut().for_each(|(_, it)| open(&mut it.value, why));
+}
+
 impl Package {
     /// The chart with those below it that `values`, the user's, do not switch off, by the names by
     /// which they are depended on, and with the values that it imports from them
@@ -139,9 +146,7 @@ impl Package {
             let name = key(entry);
             let nothing = || Node::new(Map::default(), entry.origin.clone());
             let mut below = values.get(name).cloned().unwrap_or_else(nothing);
-            if let Some(map) = below.as_map_mut() {
-                map.open = Some(Reason::from(format!("the chart {name} is not in the repository")));
-            }
+            open(&mut below, &format!("the chart {name} is not in the repository").into());
             values.set(name, below);
         }
         for chart in &self.charts {
