@@ -8,7 +8,7 @@ use std::{
 use hcl_edit::{
     Span as _,
     expr::Expression,
-    structure::{Attribute, Block, BlockLabel, Body},
+    structure::{Attribute, Block, BlockLabel, Body, Structure},
 };
 
 use super::{
@@ -28,33 +28,62 @@ pub(crate) struct Module {
     pub(super) dir: String,
     pub(crate) files: Vec<(FileId, Arc<Body>)>,
     pub(super) problems: Vec<Problem>,
+    /// Where the blocks of each type are, in the order of the files.
+    blocks: BTreeMap<String, Vec<BlockPlace>>,
+    variables: BTreeMap<String, BlockPlace>,
+    /// The blocks that have these.
+    locals: BTreeMap<String, BlockPlace>,
 }
+
+/// A file of a module, and a structure of its body: both as numbers.
+type BlockPlace = (usize, usize);
 
 impl Module {
     /// The code in `dir`.
     pub(crate) fn new(sources: &Sources, dir: &str) -> Self {
-        let mut module = Self { dir: dir.to_owned(), files: Vec::new(), problems: Vec::new() };
+        let (mut files, mut problems) = (Vec::new(), Vec::new());
         for (_, file) in sources.seen_in(dir).into_iter().filter(|(path, _)| is_code(path)) {
             match code::of_file(sources, file) {
-                Ok(body) => module.files.push((file, body)),
+                Ok(body) => files.push((file, body)),
                 Err(error) => {
                     let at = code::place(sources.text(file), &error);
                     let at = written(file, Some(at..at));
                     let message = format!("it is not HCL: {}", error.message());
-                    module.problems.push(Problem::new(ProblemKind::Syntax, &at, message));
+                    problems.push(Problem::new(ProblemKind::Syntax, &at, message));
                 }
             }
         }
-        module
+        Self::of(dir, files, problems)
     }
 
-    pub(super) fn blocks<'m>(
-        &'m self,
-        ident: &'m str,
-    ) -> impl Iterator<Item = (FileId, &'m Block)> {
-        self.files
-            .iter()
-            .flat_map(move |(file, body)| body.get_blocks(ident).map(move |it| (*file, it)))
+    /// The same of code that was read. Where its blocks are is noted, since each reference looks for one.
+    pub(super) fn of(dir: &str, files: Vec<(FileId, Arc<Body>)>, problems: Vec<Problem>) -> Self {
+        let (mut blocks, mut variables, mut locals) =
+            (BTreeMap::<_, Vec<_>>::new(), BTreeMap::new(), BTreeMap::new());
+        for (number, (_, body)) in files.iter().enumerate() {
+            for (index, structure) in body.iter().enumerate() {
+                let Structure::Block(block) = structure else { continue };
+                let (place, ident) = ((number, index), block.ident.as_str());
+                blocks.entry(ident.to_owned()).or_default().push(place);
+                if let ("variable", Some(name)) = (ident, label(block, 0)) {
+                    variables.entry(name.to_owned()).or_insert(place);
+                }
+                for local in block.body.attributes().filter(|_| ident == "locals") {
+                    locals.entry(local.key.as_str().to_owned()).or_insert(place);
+                }
+            }
+        }
+        Self { dir: dir.to_owned(), files, problems, blocks, variables, locals }
+    }
+
+    fn block(&self, (number, index): BlockPlace) -> Option<(FileId, &Block)> {
+        let (file, body) = self.files.get(number)?;
+        Some((*file, body.get(index)?.as_block()?))
+    }
+
+    pub(super) fn blocks(&self, ident: &str) -> impl Iterator<Item = (FileId, &Block)> {
+        let places = self.blocks.get(ident).into_iter().flatten();
+        places.filter_map(|it| self.block(*it))
     }
 
     /// The directory of the module that `block` calls, if it is one of this repository.
@@ -65,13 +94,13 @@ impl Module {
 
     /// The expression of `local.name`.
     pub(super) fn local(&self, name: &str) -> Option<(FileId, &Expression)> {
-        self.blocks("locals")
-            .find_map(|(file, block)| Some((file, &block.body.get_attribute(name)?.value)))
+        let (file, block) = self.block(*self.locals.get(name)?)?;
+        Some((file, &block.body.get_attribute(name)?.value))
     }
 
     /// The block of `var.name`.
     pub(super) fn variable(&self, name: &str) -> Option<(FileId, &Block)> {
-        self.blocks("variable").find(|(_, it)| label(it, 0) == Some(name))
+        self.block(*self.variables.get(name)?)
     }
 
     /// The default of `var.name`.

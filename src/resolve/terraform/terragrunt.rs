@@ -47,7 +47,7 @@ impl TerragruntUnit {
         let called = called.and_then(|it| source::join(dir, it));
         let source = Node::new(text, written(file, hcl_edit::Span::span(attribute)));
         let files = vec![(file, body)];
-        let module = Module { dir: dir.to_owned(), files, problems: Vec::new() };
+        let module = Module::of(dir, files, Vec::new());
         Some(Self { file, module, source, called })
     }
 
