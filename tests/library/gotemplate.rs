@@ -211,6 +211,41 @@ fn what_may_be_merged_is_unknown() {
     }
 }
 
+/// Go gives the keys of a map, and what stands at them, in another order each time.
+#[test]
+fn what_depends_on_the_order_of_keys_is_unknown() {
+    let told = |template: &str| {
+        let text = printed("m: {b: 1, a: 2}", template).expect("it is printed");
+        text.unknown_part().map(|it| it.to_string())
+    };
+    for expression in [
+        "keys .Values.m | first",
+        "values .Values.m | last",
+        "index (keys .Values.m) 0",
+        "keys .Values.m | join `,`",
+        "keys .Values.m | uniq | toYaml",
+        "append (keys .Values.m) `z` | toJson",
+        "dict `k` (keys .Values.m) | toJson",
+        "slice (keys .Values.m) 0 1",
+        "deepEqual (keys .Values.m) (keys .Values.m)",
+        "range keys .Values.m }}{{ . }}{{ end",
+        "$x := `` }}{{ range keys .Values.m }}{{ $x = . }}{{ end }}{{ $x",
+    ] {
+        let why = Some("the keys of a map have another order each time");
+        assert_eq!(told(&format!("{{{{ {expression} }}}}")).as_deref(), why, "{expression}");
+    }
+}
+
+/// A copy of a map of which a part is unknown has the rest.
+#[test]
+fn copies_keep_what_is_known() {
+    for copy in ["deepCopy .Values", "mustDeepCopy .Values", "merge (dict) .Values"] {
+        let template = format!("{{{{ (index ({copy}) `a`).b }}}}");
+        let text = printed("u: unknown condition\na: {b: 1, u: unknown too}", &template);
+        assert_eq!(text.expect("it is printed").as_str(), "1", "{copy}");
+    }
+}
+
 /// Deep values and odd texts end as they should: no panic, no overflow.
 #[test]
 fn odd_templates_are_refused_or_printed() {

@@ -434,16 +434,24 @@ impl<'a> Execution<'a> {
     }
 
     fn range(&mut self, over: &Pipeline, body: &[Action], other: &[Action]) -> Evaluated<()> {
-        let value = self.value(over, false)?.opened();
+        let value = self.value(over, false)?;
+        // In which round an item comes nobody can tell then.
+        let disorder = value.disorder();
+        let value = if disorder.is_none() { value.opened() } else { value };
         let origin = &value.origin;
         let left = self.left.take();
         self.deeper(origin)?;
         let twice = |it: GoValue| (it.clone(), it);
         let unknown = |why: Reason| twice(GoValue::unknown(why, origin));
+        let number = |index: i64, at: &Origin| {
+            let index = disorder.clone().map_or(GoData::Int(index), GoData::Unknown);
+            GoValue::new(index, at)
+        };
         let items: Box<dyn Iterator<Item = (GoValue, GoValue)>> = match &value.data {
-            GoData::List(items) => Box::new((0..).zip(&**items).map(|(index, item)| {
-                (GoValue::new(GoData::Int(index), &item.origin), item.clone())
-            })),
+            GoData::List(items) => {
+                let numbered = (0..).zip(items.iter());
+                Box::new(numbered.map(|(index, it)| (number(index, &it.origin), it.clone())))
+            }
             GoData::Map(map) => {
                 let keys = map.borrow().sorted();
                 // What is run may change it.
@@ -476,7 +484,7 @@ impl<'a> Execution<'a> {
         let mut any = false;
         for item in items {
             any = true;
-            if let Flow::Break = self.round(over, body, item)? {
+            if let Flow::Break = self.round(over, body, item, disorder.as_ref())? {
                 break;
             }
         }
@@ -494,6 +502,7 @@ impl<'a> Execution<'a> {
         over: &Pipeline,
         body: &[Action],
         (key, item): (GoValue, GoValue),
+        disorder: Option<&Reason>,
     ) -> Evaluated<Flow> {
         self.step(&over.at)?;
         let scope = self.frame.variables.len();
@@ -501,7 +510,7 @@ impl<'a> Execution<'a> {
         for (name, value) in over.variables.iter().zip(values) {
             self.bind(over, name, value)?;
         }
-        let flow = match item.is_perhaps() {
+        let flow = match disorder.cloned().or_else(|| item.is_perhaps()) {
             None => self.inside(body, item)?,
             Some(why) => {
                 self.perhaps(&why, true, |run| run.inside(body, item))?;

@@ -21,7 +21,7 @@ use super::{
     eval::{self, Evaluated, Execution, GoError},
     parse,
     text::MarkedText,
-    value::{GoData, GoMap, GoValue},
+    value::{GoData, GoList, GoMap, GoValue},
 };
 use crate::{
     scalar::{self, Dialect, Value},
@@ -87,6 +87,11 @@ static FUNCTIONS: LazyLock<BTreeMap<&str, &Row>> = LazyLock::new(|| {
     let rows = tables.into_iter().flatten();
     rows.flat_map(|row| row.0.split(' ').map(move |name| (name, row))).collect()
 });
+
+/// What a function is called here: `merge`, which is `mustMerge` as well.
+fn first_name(row: &Row) -> &'static str {
+    row.0.split(' ').next().unwrap_or(row.0)
+}
 
 /// Whether Go, Sprig or Helm have that function.
 pub(super) fn has(name: &str) -> bool {
@@ -171,23 +176,46 @@ fn not_evaluated(call: &FunctionCall<'_>) -> GoValue {
     GoValue::unknown(format!("the function `{}` is not evaluated", call.name), call.at)
 }
 
-/// The arguments of a function as it looks at them: a list with methods is a list.
-fn with_lists(name: &str, mut values: Vec<GoValue>) -> Vec<GoValue> {
-    let Some((_, parameters, look, _)) = FUNCTIONS.get(name) else { return values };
+/// Functions that give the same whatever the order is of the items in a list.
+const ORDERLESS: [&str; 5] = ["has", "kindOf", "len", "sortAlpha", "typeOf"];
+
+/// Functions that give a list in the order in which the items stand in those that they are given.
+const ORDERED: [&str; 7] =
+    ["append", "compact", "concat", "prepend", "toStrings", "uniq", "without"];
+
+/// The arguments of a function as it looks at them, and whether what it gives has no order: a list
+/// with methods is a list, and one in which nobody can tell what comes first is unknown to those to
+/// whom that matters.
+fn with_lists(row: Option<&Row>, mut values: Vec<GoValue>) -> (Vec<GoValue>, bool) {
+    let Some((_, parameters, look, _)) = row else { return (values, false) };
+    let name = row.map_or("", first_name);
+    let (keeps, mut is_shuffled) = (ORDERED.contains(&name), false);
     let looks = *look != Look::Passes || matches!(name, "index" | "concat");
     for (value, wanted) in values.iter_mut().zip(letters(parameters)) {
-        let GoData::Object(object) = &value.data else { continue };
-        if (looks || wanted == 'l') && object.items().is_some() {
-            *value = value.clone().opened();
+        let is_list = match &value.data {
+            GoData::Object(object) => object.items().is_some(),
+            GoData::List(items) => items.is_shuffled,
+            _ => false,
+        };
+        if !is_list || !(looks || wanted == 'l') {
+            continue;
         }
+        *value = match &value.data {
+            GoData::List(items) if keeps || ORDERLESS.contains(&name) => {
+                is_shuffled |= keeps;
+                let list = GoList { is_shuffled: false, ..GoList::clone(items) };
+                GoValue::of_list(list, &value.origin)
+            }
+            _ => value.clone().opened(),
+        };
     }
-    values
+    (values, is_shuffled)
 }
 
 /// The arguments of a function: nothing in a variable is a map without keys, in which nothing can be
 /// set.
-fn with_maps(name: &str, mut values: Vec<GoValue>) -> Vec<GoValue> {
-    let parameters = FUNCTIONS.get(name).filter(|_| name != "set").map_or("", |it| it.1);
+fn with_maps(row: Option<&Row>, mut values: Vec<GoValue>) -> Vec<GoValue> {
+    let parameters = row.filter(|it| it.0 != "set").map_or("", |it| it.1);
     for (value, wanted) in values.iter_mut().zip(letters(parameters)) {
         if wanted == 'm' && value.is_nil() {
             *value = GoValue::map(GoMap::default(), &value.origin.clone());
@@ -204,10 +232,12 @@ impl Execution<'_> {
         values: Vec<GoValue>,
         at: &Origin,
     ) -> Evaluated<GoValue> {
+        let row = FUNCTIONS.get(name).copied();
+        let (values, is_shuffled) = with_lists(row, values);
+        let call = FunctionCall { name, values: with_maps(row, values), at };
         let is_template = matches!(name, "include" | "tpl");
-        let values = if is_template { values } else { with_lists(name, values) };
-        let call = FunctionCall { name, values: with_maps(name, values), at };
-        let result = if is_template { self.printed(&call) } else { self.charged(&call) };
+        let result = if is_template { self.printed(&call) } else { self.charged(row, &call) };
+        let result = if is_shuffled { result.map(GoValue::shuffled) } else { result };
         match result {
             // What fails where nobody can tell whether it is run does not fail.
             Err(error) if self.uncertain().is_some() && !error.bound && name != "fail" => {
@@ -218,16 +248,14 @@ impl Execution<'_> {
     }
 
     /// What a function gives that runs no template.
-    fn charged(&mut self, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    fn charged(&mut self, row: Option<&Row>, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
         let size = match call.values.first().map(|it| &it.data) {
             Some(GoData::List(items)) => items.len(),
             Some(GoData::Map(map)) => map.borrow().entries.len(),
             Some(GoData::Text(text)) => text.len(),
             _ => 0,
         };
-        // `mustMerge` is `merge` here.
-        let row = FUNCTIONS.get(call.name);
-        let name = row.and_then(|it| it.0.split(' ').next()).unwrap_or(call.name);
+        let name = row.map_or(call.name, |it| first_name(it));
         let looks = match (name, row.map(|it| it.2)) {
             (_, Some(Look::Passes | Look::Outside)) => 0,
             // What copies takes more than what looks.
@@ -447,7 +475,8 @@ impl FunctionCall<'_> {
 
     fn texts(&self, texts: impl IntoIterator<Item = MarkedText>) -> Evaluated<GoValue> {
         let items = texts.into_iter().map(|it| GoValue::text(it, self.at)).collect();
-        Ok(GoValue::list(items, &self.source()))
+        let list = GoList { items, of_texts: true, ..GoList::default() };
+        Ok(GoValue::of_list(list, &self.source()))
     }
 
     pub(crate) fn marked(&self, text: MarkedText) -> Evaluated<GoValue> {

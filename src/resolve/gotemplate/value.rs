@@ -1,6 +1,6 @@
 //! Values as Go templates see them: typed, with maps that functions may change.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, ops::Deref, rc::Rc, sync::Arc};
 
 use indexmap::IndexMap;
 
@@ -36,13 +36,33 @@ pub(crate) enum GoData {
     Float(f64),
     /// A text, some of which may be unknown.
     Text(Arc<MarkedText>),
-    List(Rc<Vec<GoValue>>),
+    List(Rc<GoList>),
     /// Shared: what `set` changes, everyone sees who has it.
     Map(Rc<RefCell<GoMap>>),
     /// Something with methods: `.Files`, `.Capabilities.APIVersions`.
     Object(Rc<dyn GoObject>),
     /// Nobody can tell.
     Unknown(Reason),
+}
+
+/// A list of any values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct GoList {
+    pub items: Vec<GoValue>,
+    /// Whether it is a `[]string`.
+    pub of_texts: bool,
+    /// Whether they stand in the order of a map's keys, of which Go has none.
+    pub is_shuffled: bool,
+    /// Whether it is Go's nil of a list, which is null where it is written out.
+    pub is_nil: bool,
+}
+
+impl Deref for GoList {
+    type Target = [GoValue];
+
+    fn deref(&self) -> &[GoValue] {
+        &self.items
+    }
 }
 
 /// A map of any values.
@@ -107,7 +127,28 @@ impl GoValue {
     }
 
     pub(crate) fn list(items: Vec<Self>, origin: &Origin) -> Self {
-        Self::new(GoData::List(Rc::new(items)), origin)
+        Self::of_list(GoList { items, ..GoList::default() }, origin)
+    }
+
+    pub(super) fn of_list(list: GoList, origin: &Origin) -> Self {
+        Self::new(GoData::List(Rc::new(list)), origin)
+    }
+
+    /// The same list, in the order of a map's keys.
+    pub(super) fn shuffled(self) -> Self {
+        match &self.data {
+            GoData::List(items) if items.len() > 1 => {
+                let list = GoList { is_shuffled: true, ..GoList::clone(items) };
+                Self::of_list(list, &self.origin)
+            }
+            _ => self,
+        }
+    }
+
+    /// Why nobody can tell in which order its items stand.
+    pub(super) fn disorder(&self) -> Option<Reason> {
+        let is_shuffled = matches!(&self.data, GoData::List(items) if items.is_shuffled);
+        is_shuffled.then(|| "the keys of a map have another order each time".into())
     }
 
     pub(crate) fn map(map: GoMap, origin: &Origin) -> Self {
@@ -128,7 +169,8 @@ impl GoValue {
         let data = match &node.kind {
             Kind::Unknown(why) => GoData::Unknown(why.clone()),
             Kind::List(items) => {
-                GoData::List(Rc::new(items.iter().map(|it| Self::read(it, integers)).collect()))
+                let items = items.iter().map(|it| Self::read(it, integers)).collect();
+                return Self::list(items, &node.origin);
             }
             Kind::Map(map) => {
                 let entry = |(key, (_, entry)): (&Arc<str>, (&str, &Entry))| {
@@ -175,9 +217,11 @@ impl GoValue {
                 Some(why) => Kind::Unknown(why.clone()),
                 None => text.as_str().into(),
             },
-            GoData::List(items) => {
-                items.iter().map(|it| it.tree(printed)).collect::<Vec<_>>().into()
-            }
+            GoData::List(list) if list.is_nil => Scalar::null().into(),
+            GoData::List(items) => match self.disorder() {
+                Some(why) => Kind::Unknown(why),
+                None => items.iter().map(|it| it.tree(printed)).collect::<Vec<_>>().into(),
+            },
             GoData::Map(map) => {
                 let map = map.borrow();
                 if map.is_nil {
@@ -210,7 +254,9 @@ impl GoValue {
         match &self.data {
             GoData::Unknown(why) => Some(why.clone()),
             GoData::Text(text) => text.unknown_part().cloned(),
-            GoData::List(items) => items.iter().find_map(Self::unknown_part),
+            GoData::List(items) => {
+                self.disorder().or_else(|| items.iter().find_map(Self::unknown_part))
+            }
             GoData::Map(map) => {
                 let map = map.borrow();
                 map.open.clone().or_else(|| map.entries.values().find_map(|it| it.1.unknown_part()))
@@ -264,8 +310,12 @@ impl GoValue {
         Some(Self::nil(by.unwrap_or(&self.origin)))
     }
 
-    /// The value; of an object that is a map or a list, the map or the list.
+    /// The value; of an object that is a map or a list, the map or the list; nothing that is known of a
+    /// list whose order is not.
     pub(super) fn opened(self) -> Self {
+        if let Some(why) = self.disorder() {
+            return Self::unknown(why, &self.origin);
+        }
         let GoData::Object(object) = &self.data else { return self };
         match object.items() {
             Some(Ok(items)) => return Self::list(items, &self.origin),
@@ -332,7 +382,10 @@ impl GoValue {
                 self.clone().opened().printed(inner)
             }
             GoData::Object(object) => made(&object.printed().unwrap_or_default()),
-            GoData::List(items) => self.in_brackets("[", items.iter().map(|it| it.printed(true))),
+            GoData::List(items) => match self.disorder() {
+                Some(why) => MarkedText::unknown(&why, &self.origin),
+                None => self.in_brackets("[", items.iter().map(|it| it.printed(true))),
+            },
             GoData::Map(map) => {
                 let map = map.borrow();
                 if let Some(why) = &map.open {
@@ -427,6 +480,7 @@ impl GoValue {
     pub(super) fn type_name(&self) -> &'static str {
         match &self.data {
             GoData::Nil => "<nil>",
+            GoData::List(items) if items.of_texts => "[]string",
             GoData::List(_) => "[]interface {}",
             GoData::Map(map) if map.borrow().of_texts => "map[string]string",
             GoData::Map(_) => "map[string]interface {}",
@@ -437,7 +491,10 @@ impl GoValue {
     /// The same value, a map whose entries can be changed without changing this one's.
     pub(crate) fn copied(&self) -> Self {
         let data = match &self.data {
-            GoData::List(items) => GoData::List(Rc::new(items.iter().map(Self::copied).collect())),
+            GoData::List(list) => {
+                let items = list.iter().map(Self::copied).collect();
+                GoData::List(Rc::new(GoList { items, ..**list }))
+            }
             GoData::Map(map) => {
                 let mut map = map.borrow().clone();
                 map.entries.values_mut().for_each(|(_, it)| *it = it.copied());
@@ -473,7 +530,9 @@ impl GoData {
     /// Moves what nobody else holds of it to `values`.
     fn emptied(&mut self, values: &mut Vec<GoValue>) {
         match self {
-            Self::List(items) => Rc::get_mut(items).into_iter().for_each(|it| values.append(it)),
+            Self::List(items) => {
+                Rc::get_mut(items).into_iter().for_each(|it| values.append(&mut it.items))
+            }
             Self::Map(map) => {
                 let entries = Rc::get_mut(map).map(|it| it.get_mut().entries.drain(..));
                 values.extend(entries.into_iter().flatten().map(|(_, (_, it))| it));

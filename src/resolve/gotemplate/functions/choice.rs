@@ -16,7 +16,7 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("any", "a*", Passes, Call(|it| every(it, false))),
     ("and or call", "aa*", Passes, NotEvaluated),
     ("coalesce", "a*", Passes, Value(coalesce)),
-    ("deepCopy mustDeepCopy", "a", Inside, Call(copy)),
+    ("deepCopy mustDeepCopy", "a", Prints, Call(copy)),
     ("deepEqual", "aa", Inside, Call(|it| it.bool(same(it.value(0)?, it.value(1)?)))),
     ("default", "aa*", Passes, Call(default)),
     ("empty not", "a", Passes, Call(not)),
@@ -170,7 +170,9 @@ pub(super) fn same(first: &GoValue, second: &GoValue) -> bool {
         (GoData::Bool(a), GoData::Bool(b)) => a == b,
         (GoData::Text(a), GoData::Text(b)) => a.as_str() == b.as_str(),
         (GoData::List(a), GoData::List(b)) => {
-            a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| same(a, b))
+            (a.of_texts, a.is_nil) == (b.of_texts, b.is_nil)
+                && a.len() == b.len()
+                && a.iter().zip(b.iter()).all(|(a, b)| same(a, b))
         }
         (GoData::Map(a), GoData::Map(b)) => {
             let (a, b) = (a.borrow(), b.borrow());

@@ -1,7 +1,7 @@
 //! Functions of lists.
 
 use super::{
-    Evaluated, FunctionCall, GoData, GoValue,
+    Evaluated, FunctionCall, GoData, GoList, GoValue,
     Look::{Inside, Outside, Passes, Prints},
     MarkedText, Row,
     Run::{Call, Items, NotEvaluated, Value},
@@ -18,8 +18,8 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("first mustFirst", "l", Passes, Call(|it| Ok(one(it, it.list(0)?.first())))),
     ("last mustLast", "l", Passes, Call(|it| Ok(one(it, it.list(0)?.last())))),
     ("has mustHas", "aa", Inside, Call(has)),
-    ("initial mustInitial", "l", Outside, Items(|_, all| all[..all.len().saturating_sub(1)].to_vec())),
-    ("rest mustRest", "l", Outside, Items(|_, all| all.iter().skip(1).cloned().collect())),
+    ("initial mustInitial", "l", Outside, Call(|it| shortened(it, |all| Some(all.split_last()?.1)))),
+    ("rest mustRest", "l", Outside, Call(|it| shortened(it, |all| Some(all.split_first()?.1)))),
     ("reverse mustReverse", "l", Outside, Items(|_, all| all.iter().rev().cloned().collect())),
     ("join", "sa", Prints, Call(join)),
     ("list tuple", "a*", Passes, Value(|it| GoValue::list(it.values.clone(), it.at))),
@@ -66,7 +66,23 @@ fn concat(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
             _ => return call.fail("it takes lists"),
         }
     }
-    Ok(GoValue::list(all, &call.source()))
+    // Go appends to nil.
+    let is_nil = all.is_empty();
+    Ok(GoValue::of_list(GoList { items: all, is_nil, ..GoList::default() }, &call.source()))
+}
+
+/// A list without one of its items; Sprig gives nil where there is none.
+fn shortened(
+    call: &FunctionCall<'_>,
+    f: fn(&[GoValue]) -> Option<&[GoValue]>,
+) -> Evaluated<GoValue> {
+    let items = f(call.list(0)?);
+    let list = GoList {
+        items: items.map(<[GoValue]>::to_vec).unwrap_or_default(),
+        is_nil: items.is_none(),
+        ..GoList::default()
+    };
+    Ok(GoValue::of_list(list, &call.origin(0)))
 }
 
 fn has(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
@@ -99,7 +115,11 @@ fn slice(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     };
     match items.get(bound(1, 0)?..bound(2, items.len())?) {
         _ if items.is_empty() => Ok(GoValue::nil(&value.origin)),
-        Some(items) => Ok(GoValue::list(items.to_vec(), &value.origin)),
+        Some(items) => {
+            let of_texts = value.type_name() == "[]string";
+            let list = GoList { items: items.to_vec(), of_texts, ..GoList::default() };
+            Ok(GoValue::of_list(list, &value.origin))
+        }
         None => call.fail("the bounds are not in the list"),
     }
 }

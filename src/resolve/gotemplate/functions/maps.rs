@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use super::{
-    Evaluated, FunctionCall, GoData, GoMap, GoValue,
+    Evaluated, FunctionCall, GoData, GoList, GoMap, GoValue,
     Look::{Inside, Outside, Passes, Prints},
     MarkedText, Row,
     Run::{Call, Value},
@@ -94,21 +94,24 @@ fn chosen(call: &FunctionCall<'_>, pick: bool) -> Evaluated<GoValue> {
 }
 
 fn keys(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-    let mut keys = Vec::new();
+    let (mut keys, mut one_by_one) = (Vec::new(), true);
     for (index, value) in call.values.iter().enumerate() {
         let map = map(call, index)?.borrow();
+        one_by_one &= map.entries.len() < 2;
         keys.extend(map.sorted().iter().map(|key| {
             let at = map.entries[key].0.map_or_else(|| value.origin.clone(), Origin::written);
             GoValue::string(&**key, &at)
         }));
     }
-    Ok(GoValue::list(keys, &call.source()))
+    let keys = GoList { items: keys, of_texts: true, ..GoList::default() };
+    let keys = GoValue::of_list(keys, &call.source());
+    Ok(if one_by_one { keys } else { keys.shuffled() })
 }
 
 fn values(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     let map = map(call, 0)?.borrow();
     let values = map.sorted().iter().map(|it| map.entries[it].1.clone()).collect();
-    Ok(GoValue::list(values, &call.origin(0)))
+    Ok(GoValue::list(values, &call.origin(0)).shuffled())
 }
 
 fn split_n(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
