@@ -105,6 +105,40 @@ fn with_archive(text: &str, path: &str, bytes: Vec<u8>) -> Sources {
     Sources::of_bytes(files(&[], text), vec![(path.to_owned(), bytes)])
 }
 
+/// `sort` of `manifest_sorter.go` reads a `SimpleHead` of each manifest, of which `SplitManifests` takes
+/// the white space before it.
+#[test]
+fn what_is_no_manifest_is_refused() {
+    let refused = |manifest: &str| {
+        let told = tell(&format!(
+            "//- chart/Chart.yaml\nname: c\nversion: 1.0.0\n//- chart/templates/a.yaml\n{manifest}\n"
+        ));
+        told.lines().find(|it| it.starts_with("build-fails")).map(str::to_owned)
+    };
+    for (manifest, what) in [
+        ("[{kind: A}]", "no manifest: `.` is a list, not a mapping"),
+        ("kind: A\n---\njust text", "no manifest: `.` is a scalar, not a mapping"),
+        ("kind: [A]", "no manifest: `kind` is a list, not a text"),
+        ("metadata: {name: {a: b}}", "no manifest: `metadata.name` is a mapping, not a text"),
+        ("metadata: a", "no manifest: `metadata` is a scalar, not a mapping"),
+        ("metadata: {annotations: {a: [b]}}", "no manifest: `a` is a list, not a text"),
+        ("  kind: A\n  apiVersion: v1", "not YAML"),
+        ("kind: A\n---\n\n  kind: B\n  apiVersion: v1", "not YAML"),
+    ] {
+        let told = refused(manifest).expect(manifest);
+        assert!(told.contains(&format!("what `c/templates/a.yaml` prints is {what}")), "{told}");
+    }
+    for manifest in [
+        "{}",
+        "null",
+        "metadata: {name: 5, annotations: {a: 1, b: null}}",
+        "kind: A\nmetadata: null",
+        "# what it is\n  kind: A\n  apiVersion: v1",
+    ] {
+        assert_eq!(refused(manifest), None, "{manifest}");
+    }
+}
+
 #[test]
 fn a_chart_makes_objects_in_the_order_of_helm() {
     let told = tell(

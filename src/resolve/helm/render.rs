@@ -27,7 +27,7 @@ use crate::{
     },
     scalar::{Dialect, Scalar},
     source::{self, FirstLook, Relevance, Sources},
-    tree::{Map, Node, Origin, Reason, ReasonKind},
+    tree::{Kind, Map, Node, Origin, Reason, ReasonKind},
 };
 
 /// A release of a chart that is there.
@@ -236,25 +236,29 @@ impl<'a> ChartRun<'a> {
             let pieces = split(text);
             let needed = pieces.iter().filter(|it| self.release.needs_all || !is_idle(it.as_str()));
             for document in needed.flat_map(MarkedText::documents) {
-                match document.root {
-                    Ok(node) if is_unknown_hook(&node) => {}
-                    Ok(node) => manifests.push(ChartManifest {
-                        node,
-                        template: template.name.clone(),
-                        perhaps: template.perhaps.clone().or(document.perhaps),
-                    }),
-                    Err((error, at)) => {
-                        let unsure = template.perhaps.is_some() || text.unknown_part().is_some();
-                        let message = format!(
-                            "what `{}` prints is not YAML: {}",
-                            template.name, error.message
-                        );
-                        self.result.problems.push(match unsure {
-                            true => Problem::unresolved(&at, message),
-                            false => Problem::refused(&at, message),
-                        });
-                    }
-                }
+                let (at, wrong) = match document.root {
+                    Ok(node) => match unreadable(&node) {
+                        Some(wrong) => wrong,
+                        None if is_unknown_hook(&node) => continue,
+                        None => {
+                            manifests.push(ChartManifest {
+                                node,
+                                template: template.name.clone(),
+                                perhaps: template.perhaps.clone().or(document.perhaps),
+                            });
+                            continue;
+                        }
+                    },
+                    Err((error, at)) => (at, format!("not YAML: {}", error.message)),
+                };
+                let unsure = template.perhaps.is_some()
+                    || document.perhaps.is_some()
+                    || text.unknown_part().is_some();
+                let message = format!("what `{}` prints is {wrong}", template.name);
+                self.result.problems.push(match unsure {
+                    true => Problem::unresolved(&at, message),
+                    false => Problem::refused(&at, message),
+                });
             }
         }
         manifests.sort_by(|a, b| rank(a).cmp(&rank(b)));
@@ -385,8 +389,10 @@ fn split(text: &MarkedText) -> Vec<MarkedText> {
     let mut manifests = Vec::new();
     let mut start = 0;
     for (end, next) in ends.map(|(at, _)| (at, at + 3)).chain([(whole.len(), 0)]) {
-        if !whole[start..end].trim().is_empty() {
-            let mut manifest = text.part_of(&whole[start..end]);
+        // With the white space before it goes the indentation of its first line.
+        let manifest = whole[start..end].trim_start();
+        if !manifest.is_empty() {
+            let mut manifest = text.part_of(manifest);
             // As it is sent to the cluster.
             manifest.push_made("\n");
             manifests.push(manifest);
@@ -502,6 +508,34 @@ impl GoHost for HelmHost {
         let why = || "a chart that has the template is not in the repository".into();
         self.incomplete.then(why)
     }
+}
+
+/// What is wrong with a manifest, and where, of which Helm cannot read what it is (`SimpleHead`). A
+/// scalar of any type is read as text, and null is nothing.
+fn unreadable(manifest: &Node) -> Option<(Origin, String)> {
+    let annotations = manifest.at("metadata.annotations").into_iter().flat_map(Node::entries);
+    let fields = [
+        ("metadata", true),
+        ("metadata.annotations", true),
+        ("apiVersion", false),
+        ("kind", false),
+        ("metadata.name", false),
+    ];
+    let fields = fields.iter().filter_map(|(path, map)| Some((*path, manifest.at(path)?, *map)));
+    let texts = annotations.map(|(key, it)| (key, &it.value, false));
+    let mut all = std::iter::once((".", manifest, true)).chain(fields).chain(texts);
+    all.find_map(|(name, it, is_mapping)| {
+        let wanted = if is_mapping { "mapping" } else { "text" };
+        let what = match &it.kind {
+            Kind::Unknown(_) => return None,
+            Kind::Map(_) if is_mapping => return None,
+            Kind::Scalar(_) if !is_mapping || it.is_null() => return None,
+            Kind::Map(_) => "mapping",
+            Kind::List(_) => "list",
+            Kind::Scalar(_) => "scalar",
+        };
+        Some((it.origin.clone(), format!("no manifest: `{name}` is a {what}, not a {wanted}")))
+    })
 }
 
 /// What Helm calls hooks; others it leaves out.
