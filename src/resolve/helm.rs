@@ -5,6 +5,7 @@ mod builtin;
 mod chart;
 mod chart_files;
 mod chart_object;
+mod chart_values;
 mod dependencies;
 mod family;
 mod ignore;

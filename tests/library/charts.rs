@@ -105,6 +105,42 @@ fn with_archive(text: &str, path: &str, bytes: Vec<u8>) -> Sources {
     Sources::of_bytes(files(&[], text), vec![(path.to_owned(), bytes)])
 }
 
+#[test]
+fn values_have_the_methods_and_the_type_of_helm() {
+    let printed = |expression: &str| {
+        let told = tell(&format!(
+            "//- chart/Chart.yaml\nname: c\nversion: 1.0.0\n//- chart/values.yaml\nm: {{a: {{b: x}}}}\n\
+             //- chart/templates/a.yaml\nx: {{{{ {expression} }}}}\n"
+        ));
+        told.trim_end().trim_start_matches("x: ").to_owned()
+    };
+    for (expression, expected) in [
+        ("dig `m` `a` `b` `` .Values.AsMap", "x"),
+        ("dig `a` `b` `` .Values.m", "x"),
+        ("(.Values.Table `m.a`).b", "x"),
+        (".Values.PathValue `m.a.b`", "x"),
+        ("(.Values.YAML | fromYaml).m.a.b", "x"),
+        ("set .Values.AsMap `n` `y` | len | print .Values.n", "y2"),
+        ("typeOf .Values", "common.Values"),
+        ("typeOf .Values.m", "map[string]interface {}"),
+        ("typeOf .Capabilities.APIVersions", "common.VersionSet"),
+        ("typeOf .Files", "engine.files"),
+        ("kindOf .Values", "map"),
+        ("keys .Values | first", "m"),
+    ] {
+        assert_eq!(printed(expression), expected, "{expression}");
+    }
+    for expression in [
+        "dig `m` `` .Values",
+        "dig `Values` `m` `` $",
+        ".Values.Table `m.a.b`",
+        ".Values.PathValue `m.a`",
+        ".Values.PathValue `no`",
+    ] {
+        assert!(printed(expression).contains("build-fails"), "{expression}");
+    }
+}
+
 /// `sort` of `manifest_sorter.go` reads a `SimpleHead` of each manifest, of which `SplitManifests` takes
 /// the white space before it.
 #[test]

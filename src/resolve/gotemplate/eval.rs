@@ -279,6 +279,10 @@ impl<'a> Execution<'a> {
                 let map = map.borrow();
                 map.entries.values().try_for_each(|(_, it)| self.weigh(it, depth + 1, at))
             }
+            GoData::Object(object) => match object.map() {
+                Some(map) => self.weigh(&map, depth, at),
+                None => Ok(()),
+            },
             _ => Ok(()),
         }
     }

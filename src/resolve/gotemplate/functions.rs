@@ -184,20 +184,22 @@ const ORDERED: [&str; 7] =
     ["append", "compact", "concat", "prepend", "toStrings", "uniq", "without"];
 
 /// The arguments of a function as it looks at them, and whether what it gives has no order: a list
-/// with methods is a list, and one in which nobody can tell what comes first is unknown to those to
+/// or a map with methods is that, and a list in which nobody can tell what comes first is unknown to those to
 /// whom that matters.
 fn with_lists(row: Option<&Row>, mut values: Vec<GoValue>) -> (Vec<GoValue>, bool) {
     let Some((_, parameters, look, _)) = row else { return (values, false) };
     let name = row.map_or("", first_name);
     let (keeps, mut is_shuffled) = (ORDERED.contains(&name), false);
-    let looks = *look != Look::Passes || matches!(name, "index" | "concat");
+    // What a value is called is not that of the list.
+    let is_name = matches!(name, "kindOf" | "typeOf" | "printf");
+    let looks = *look != Look::Passes && !is_name || matches!(name, "index" | "concat");
     for (value, wanted) in values.iter_mut().zip(letters(parameters)) {
         let is_list = match &value.data {
-            GoData::Object(object) => object.items().is_some(),
+            GoData::Object(object) => object.is_open(),
             GoData::List(items) => items.is_shuffled,
             _ => false,
         };
-        if !is_list || !(looks || wanted == 'l') {
+        if !is_list || !(looks || matches!(wanted, 'l' | 'm')) {
             continue;
         }
         *value = match &value.data {

@@ -75,8 +75,6 @@ pub(crate) struct GoMap {
     pub open: Option<Reason>,
     /// Whether it holds texts alone: then one that is not there is empty.
     pub of_texts: bool,
-    /// Whether it is `.Values`, which has the method `AsMap` (`pkg/chart/common/values.go` of Helm 4).
-    pub is_values: bool,
     /// Whether it is Go's nil of a map: it has no keys, and is null where it is written out.
     pub is_nil: bool,
 }
@@ -91,7 +89,15 @@ pub(crate) trait GoObject: std::fmt::Debug {
         None
     }
 
-    /// What stands in it, if it is a map that has methods, in the order of the keys.
+    /// What `typeOf` and `kindOf` say.
+    fn type_and_kind(&self) -> (&'static str, &'static str);
+
+    /// The map that it is, if it is a map of any values that has methods.
+    fn map(&self) -> Option<GoValue> {
+        None
+    }
+
+    /// What stands in it, if it is a map of its own type that has methods, in the order of the keys.
     fn entries(&self) -> Option<Vec<(Arc<str>, GoValue)>> {
         None
     }
@@ -99,6 +105,13 @@ pub(crate) trait GoObject: std::fmt::Debug {
     /// What stands in it, if it is a list that has methods.
     fn items(&self) -> Option<Result<Vec<GoValue>, Reason>> {
         None
+    }
+}
+
+impl dyn GoObject {
+    /// Whether it is the same as the list or the map that it is, but for its methods.
+    pub(super) fn is_open(&self) -> bool {
+        self.items().is_some() || self.map().is_some()
     }
 }
 
@@ -240,10 +253,10 @@ impl GoValue {
                 }
                 tree.into()
             }
-            GoData::Object(object) => match object.items() {
-                Some(_) => return self.clone().opened().tree(printed),
-                None => Map::default().into(),
-            },
+            GoData::Object(object) if object.is_open() => {
+                return self.clone().opened().tree(printed);
+            }
+            GoData::Object(_) => Map::default().into(),
             GoData::Unknown(why) => Kind::Unknown(why.clone()),
         };
         Node::new(kind, self.origin.clone())
@@ -261,6 +274,7 @@ impl GoValue {
                 let map = map.borrow();
                 map.open.clone().or_else(|| map.entries.values().find_map(|it| it.1.unknown_part()))
             }
+            GoData::Object(object) => object.map()?.unknown_part(),
             _ => None,
         }
     }
@@ -312,15 +326,16 @@ impl GoValue {
 
     /// The value; of an object that is a map or a list, the map or the list; nothing that is known of a
     /// list whose order is not.
-    pub(super) fn opened(self) -> Self {
+    pub(crate) fn opened(self) -> Self {
         if let Some(why) = self.disorder() {
             return Self::unknown(why, &self.origin);
         }
         let GoData::Object(object) = &self.data else { return self };
-        match object.items() {
-            Some(Ok(items)) => return Self::list(items, &self.origin),
-            Some(Err(why)) => return Self::unknown(why, &self.origin),
-            None => {}
+        match (object.items(), object.map()) {
+            (Some(Ok(items)), _) => return Self::list(items, &self.origin),
+            (Some(Err(why)), _) => return Self::unknown(why, &self.origin),
+            (None, Some(map)) => return map,
+            (None, None) => {}
         }
         let Some(entries) = object.entries() else { return self };
         let mut map = GoMap::default();
@@ -355,7 +370,10 @@ impl GoValue {
                     _ => !map.entries.is_empty(),
                 }
             }
-            GoData::Object(object) => object.entries().is_none_or(|it| !it.is_empty()),
+            GoData::Object(object) => match object.map() {
+                Some(map) => return map.truth(),
+                None => object.entries().is_none_or(|it| !it.is_empty()),
+            },
             GoData::Unknown(why) => return Err(why.clone()),
         })
     }
@@ -378,9 +396,7 @@ impl GoValue {
             GoData::Float(it) => made(&scalar::printed_float(*it)),
             GoData::Text(text) => MarkedText::clone(text),
             GoData::Unknown(why) => MarkedText::unknown(why, &self.origin),
-            GoData::Object(object) if object.items().is_some() => {
-                self.clone().opened().printed(inner)
-            }
+            GoData::Object(object) if object.is_open() => self.clone().opened().printed(inner),
             GoData::Object(object) => made(&object.printed().unwrap_or_default()),
             GoData::List(items) => match self.disorder() {
                 Some(why) => MarkedText::unknown(&why, &self.origin),
@@ -455,6 +471,9 @@ impl GoValue {
                 return text.push_made(&(line(depth - 1) + "}"));
             }
             GoData::Float(it) => scalar::json_float(*it).replace("e-0", "e-"),
+            GoData::Object(object) if object.is_open() => {
+                return self.clone().opened().write_json(html, indent, text);
+            }
             _ => json_escaped(&self.node().to_json().to_string(), html),
         };
         text.push(&MarkedText::value(printed, &self.origin));
@@ -471,8 +490,7 @@ impl GoValue {
             GoData::Text(_) => "string",
             GoData::List(_) => "slice",
             GoData::Map(_) | GoData::Unknown(_) => "map",
-            GoData::Object(object) if object.items().is_some() => "slice",
-            GoData::Object(_) => "struct",
+            GoData::Object(object) => object.type_and_kind().1,
         }
     }
 
@@ -484,6 +502,7 @@ impl GoValue {
             GoData::List(_) => "[]interface {}",
             GoData::Map(map) if map.borrow().of_texts => "map[string]string",
             GoData::Map(_) => "map[string]interface {}",
+            GoData::Object(object) => object.type_and_kind().0,
             _ => self.kind(),
         }
     }

@@ -59,6 +59,10 @@ struct KubeVersion {
 }
 
 impl GoObject for KubeVersion {
+    fn type_and_kind(&self) -> (&'static str, &'static str) {
+        ("common.KubeVersion", "struct")
+    }
+
     fn field(&self, name: &str, _: &[GoValue]) -> Option<GoValue> {
         let text = match name {
             "Version" | "GitVersion" | "String" => format!("v{}", self.version),
@@ -118,6 +122,10 @@ impl Apis {
 }
 
 impl GoObject for Apis {
+    fn type_and_kind(&self) -> (&'static str, &'static str) {
+        ("common.VersionSet", "slice")
+    }
+
     fn field(&self, name: &str, arguments: &[GoValue]) -> Option<GoValue> {
         let ("Has", [asked]) = (name, arguments) else { return None };
         let has = match &asked.data {

@@ -1,9 +1,9 @@
 //! `.Files`: what else lies in a chart, as `pkg/engine/files.go` of Helm shows it to templates.
 
-use std::{rc::Rc, sync::Arc};
+use std::{iter::Peekable, rc::Rc, str::Chars, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use globset::GlobBuilder;
+use regex::Regex;
 
 use crate::{
     resolve::{
@@ -45,9 +45,9 @@ impl ChartFiles {
     }
 
     fn matching(&self, pattern: &str) -> Self {
-        let glob = GlobBuilder::new(pattern).literal_separator(true).empty_alternates(true).build();
-        let glob = glob.map(|it| it.compile_matcher());
-        let matches = |it: &&ChartFile| glob.as_ref().map_or(true, |glob| glob.is_match(&*it.name));
+        // A pattern that is none matches everything.
+        let glob = glob(pattern).and_then(|it| Regex::new(&it).ok());
+        let matches = |it: &&ChartFile| glob.as_ref().is_none_or(|glob| glob.is_match(&it.name));
         Self(self.0.iter().filter(matches).cloned().collect())
     }
 
@@ -60,6 +60,74 @@ impl ChartFiles {
         let at = self.0.first().map_or_else(nowhere, |it| it.at.clone());
         let text = MarkedText::yaml(&GoValue::map(map, &at).node());
         GoValue::text(if self.0.is_empty() { MarkedText::value("{}", &at) } else { text }, &at)
+    }
+}
+
+/// A pattern as `github.com/gobwas/glob` reads it with `/` for a separator, as a regular expression;
+/// nothing where it is none (`syntax/lexer/lexer.go`, `syntax/ast/parser.go`).
+fn glob(pattern: &str) -> Option<String> {
+    let (mut regex, mut depth) = ("(?s)^".to_owned(), 0);
+    let mut chars = pattern.chars().peekable();
+    while let Some(it) = chars.next() {
+        match it {
+            '*' if chars.next_if_eq(&'*').is_some() => regex.push_str(".*"),
+            '*' => regex.push_str("[^/]*"),
+            '?' => regex.push_str("[^/]"),
+            '[' => regex.push_str(&characters(&mut chars)?),
+            '{' => {
+                depth += 1;
+                regex.push_str("(?:");
+            }
+            ',' if depth > 0 => regex.push('|'),
+            '}' if depth > 0 => {
+                depth -= 1;
+                regex.push(')');
+            }
+            '\\' => regex.extend(chars.next().map(|it| regex::escape(&it.to_string()))),
+            it => regex.push_str(&regex::escape(&it.to_string())),
+        }
+    }
+    // What is not closed ends with the pattern.
+    Some(regex + &")".repeat(depth) + "$")
+}
+
+/// What stands in brackets: one range, or characters. Either may match a separator.
+fn characters(chars: &mut Peekable<Chars<'_>>) -> Option<String> {
+    let not = if chars.next_if_eq(&'!').is_some() { "^" } else { "" };
+    let escaped = |it: char| regex::escape(&it.to_string());
+    let (mut all, mut first) = (String::new(), true);
+    loop {
+        let mut it = chars.next()?;
+        if it == ']' {
+            return (!all.is_empty()).then(|| format!("[{not}{all}]"));
+        }
+        if first && chars.next_if_eq(&'-').is_some() {
+            let high = chars.next().filter(|high| it <= *high)?;
+            chars.next_if_eq(&']')?;
+            return Some(format!("[{not}{}-{}]", escaped(it), escaped(high)));
+        }
+        if it == '\\' {
+            it = chars.next()?;
+        }
+        all.push_str(&escaped(it));
+        first = false;
+    }
+}
+
+/// The text that a method is given, if it is given anything.
+///
+/// # Errors
+/// What it gives where that is not known, and nothing where it is something else.
+pub(super) fn asked(arguments: &[GoValue]) -> Result<Option<&str>, Option<GoValue>> {
+    let [asked] = arguments else { return if arguments.is_empty() { Ok(None) } else { Err(None) } };
+    let unknown = |why: &Reason| Err(Some(GoValue::unknown(why.clone(), &asked.origin)));
+    match &asked.data {
+        GoData::Text(text) => match text.unknown_part() {
+            Some(why) => unknown(why),
+            None => Ok(Some(text.as_str())),
+        },
+        GoData::Unknown(why) => unknown(why),
+        _ => Err(None),
     }
 }
 
@@ -80,22 +148,18 @@ impl ChartFile {
 }
 
 impl GoObject for ChartFiles {
+    fn type_and_kind(&self) -> (&'static str, &'static str) {
+        ("engine.files", "map")
+    }
+
     fn field(&self, name: &str, arguments: &[GoValue]) -> Option<GoValue> {
         let object = |files: Self| {
             let at = files.0.first().map_or_else(nowhere, |it| it.at.clone());
             GoValue::new(GoData::Object(Rc::new(files)), &at)
         };
-        let asked = match arguments {
-            [] => None,
-            [asked] => match &asked.data {
-                GoData::Text(text) => match text.unknown_part() {
-                    Some(why) => return Some(GoValue::unknown(why.clone(), &asked.origin)),
-                    None => Some(text.as_str()),
-                },
-                GoData::Unknown(why) => return Some(GoValue::unknown(why.clone(), &asked.origin)),
-                _ => return None,
-            },
-            _ => return None,
+        let asked = match asked(arguments) {
+            Ok(asked) => asked,
+            Err(value) => return value,
         };
         Some(match (name, asked) {
             ("Get" | "GetBytes", Some(name)) => self.get(name),
@@ -125,4 +189,36 @@ impl GoObject for ChartFiles {
 
 fn nowhere() -> Origin {
     Origin::at(Via::Written, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_those_of_gobwas() {
+        let matches = |pattern: &str, name: &str| {
+            let glob = glob(pattern).map(|it| Regex::new(&it).expect("it is one"));
+            glob.is_none_or(|it| it.is_match(name))
+        };
+        for (pattern, yes, no) in [
+            ("f***", "f/d/a.yaml", "g/f"),
+            ("f**", "f/d/a.yaml", "g/f"),
+            ("*", "a.txt", "f/a.txt"),
+            ("f/**/*", "f/d/a.yaml", "f/a.yaml"),
+            ("f?c.yml", "f-c.yml", "f/c.yml"),
+            ("f[!a]c.yml", "f/c.yml", "fac.yml"),
+            ("[a-c]b", "ab", "-b"),
+            ("a[^x]b", "a^b", "ayb"),
+            ("{f/d/*.yaml,*.md}", "f/d/a.yaml", "f/a.md"),
+            ("a{,-}b", "ab", "a,b"),
+            ("a,b}", "a,b}", "a"),
+            (r"x\{y\}", "x{y}", "xy"),
+            ("{ab", "ab", "{ab"),
+        ] {
+            assert!(matches(pattern, yes) && !matches(pattern, no), "{pattern}");
+        }
+        // What is no pattern matches everything.
+        assert!(["[", "[]", "[a-c0]b", "a[b-a]b"].iter().all(|it| matches(it, "x/y")));
+    }
 }

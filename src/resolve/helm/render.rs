@@ -21,6 +21,7 @@ use crate::{
             builtin::{self, ApiVersions},
             chart_files::ChartFiles,
             chart_object::metadata,
+            chart_values::ChartValues,
             package::{Package, Packed, PackedContent},
             parsed, schema,
         },
@@ -207,12 +208,13 @@ impl<'a> ChartRun<'a> {
             if file.starts_with('_') || !set.has(&template.name) {
                 continue;
             }
-            if let GoData::Map(dot) = &template.dot.data {
+            if let GoData::Map(dot) = &template.dot.clone().opened().data {
                 let string = |text: &str| GoValue::string(text, self.release.at);
                 let mut about = GoMap::default();
                 about.set("Name", string(&template.name));
                 about.set("BasePath", string(&template.base));
-                dot.borrow_mut().set("Template", GoValue::map(about, self.release.at));
+                let about = ChartValues::of(GoValue::map(about, self.release.at));
+                dot.borrow_mut().set("Template", about);
             }
             let (text, failures) = set.execute_all(&template.name, &template.dot, &host);
             for error in failures {
@@ -328,10 +330,7 @@ impl<'a> ChartRun<'a> {
         let is_root = !path.contains('/');
         let mut dot = common.clone();
         dot.set("Chart", metadata(package, is_root));
-        if let GoData::Map(map) = &values.data {
-            map.borrow_mut().is_values = true;
-        }
-        dot.set("Values", values.clone());
+        dot.set("Values", ChartValues::of(values.clone()));
         let files =
             if self.files { ChartFiles::of(self.sources, package) } else { ChartFiles::default() };
         dot.set("Files", GoValue::new(GoData::Object(Rc::new(files)), &package.metadata.origin));
@@ -360,7 +359,7 @@ impl<'a> ChartRun<'a> {
                 self.templates.push(Renderable {
                     name: format!("{path}/{}", file.name).into(),
                     file,
-                    dot: dot.clone(),
+                    dot: ChartValues::of(dot.clone()),
                     base: base.clone(),
                     perhaps: perhaps.cloned(),
                 });

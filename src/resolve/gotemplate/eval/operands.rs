@@ -162,10 +162,11 @@ impl Execution<'_> {
                 GoData::Unknown(why) => GoValue::unknown(why.clone(), &value.origin.whole()),
                 GoData::Object(object) => match object.field(name, arguments) {
                     Some(value) => value,
-                    None => return fail(format!("there is no field or method `{name}`")),
+                    None if arguments.is_empty() => {
+                        return fail(format!("there is no field or method `{name}`"));
+                    }
+                    None => return fail(format!("`{name}` has nothing for what it is given")),
                 },
-                // A method counts before a key.
-                GoData::Map(map) if name == "AsMap" && map.borrow().is_values => value.clone(),
                 GoData::Map(_) if !arguments.is_empty() => {
                     return fail(format!("`{name}` is no method but has arguments"));
                 }

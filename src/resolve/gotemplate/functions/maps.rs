@@ -245,6 +245,7 @@ fn dig(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
                 return Ok(GoValue::unknown(why.clone(), &value.origin.whole()));
             }
             (GoData::Map(_), _) => value.key(key.as_str()),
+            // It takes no other type, as that of `.Values`.
             _ => return call.fail(format!("a {} has no keys", value.type_name())),
         };
         match next.filter(|it| !it.is_nil() || value.has(key.as_str())) {

@@ -119,6 +119,10 @@ struct GoVersion {
 }
 
 impl GoObject for GoVersion {
+    fn type_and_kind(&self) -> (&'static str, &'static str) {
+        ("*semver.Version", "ptr")
+    }
+
     fn field(&self, name: &str, _: &[GoValue]) -> Option<GoValue> {
         let number = |it: u64| {
             let number = GoData::Int64(i64::try_from(it).unwrap_or(i64::MAX));
