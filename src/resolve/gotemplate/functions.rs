@@ -10,6 +10,7 @@ mod maps;
 mod numbers;
 mod printf;
 mod texts;
+mod urls;
 
 use std::{
     collections::BTreeMap,
@@ -479,6 +480,18 @@ impl FunctionCall<'_> {
         let items = texts.into_iter().map(|it| GoValue::text(it, self.at)).collect();
         let list = GoList { items, of_texts: true, ..GoList::default() };
         Ok(GoValue::of_list(list, &self.source()))
+    }
+
+    /// A list of texts, nil where there is none.
+    fn texts_or_nil(&self, texts: impl IntoIterator<Item = MarkedText>) -> Evaluated<GoValue> {
+        let texts = self.texts(texts)?;
+        let is_nil = !texts.truth().unwrap_or(true);
+        Ok(match &texts.data {
+            GoData::List(items) => {
+                GoValue::of_list(GoList { is_nil, ..GoList::clone(items) }, &texts.origin)
+            }
+            _ => texts,
+        })
     }
 
     pub(crate) fn marked(&self, text: MarkedText) -> Evaluated<GoValue> {

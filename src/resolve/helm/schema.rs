@@ -106,18 +106,19 @@ enum Draft {
 }
 
 impl Draft {
+    /// What `draftFromURL` knows; of anything else there is a schema elsewhere.
     fn of(root: &Json) -> Option<Self> {
         let Some(named) = root.get("$schema") else { return Some(Self::Of2020) };
-        let named = named.as_str()?;
-        let has = |it: &(&str, Self)| named.contains(it.0);
-        let all = [
-            ("draft-04", Self::Four),
-            ("draft-06", Self::Six),
-            ("draft-07", Self::Seven),
-            ("2019-09", Self::Of2019),
-            ("2020-12", Self::Of2020),
-        ];
-        all.iter().find(|it| has(it)).map(|it| it.1)
+        let (scheme, url) = named.as_str()?.split_once("://json-schema.org/")?;
+        let name = url.split('#').next().filter(|_| matches!(scheme, "http" | "https"))?;
+        Some(match name {
+            "draft-04/schema" => Self::Four,
+            "draft-06/schema" => Self::Six,
+            "draft-07/schema" => Self::Seven,
+            "draft/2019-09/schema" => Self::Of2019,
+            "draft/2020-12/schema" | "schema" => Self::Of2020,
+            _ => return None,
+        })
     }
 }
 
@@ -621,6 +622,27 @@ mod tests {
             format!("{} <{}>", why.unwrap_or_default(), at.lines().next().unwrap_or_default())
         });
         told.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn drafts_are_known_by_their_whole_names() {
+        let judged = |named: &str| {
+            let schema =
+                format!(r#"{{"$schema": "{named}", "properties": {{"a": {{"type": "string"}}}}}}"#);
+            !told(&schema, "a: 1").is_empty()
+        };
+        for known in
+            ["http://json-schema.org/draft-07/schema", "https://json-schema.org/draft-04/schema#"]
+        {
+            assert!(judged(known) && judged("http://json-schema.org/schema#"), "{known}");
+        }
+        for elsewhere in [
+            "https://example.com/draft-07/schema#",
+            "draft-07",
+            "https://json-schema.org/draft-03/schema#",
+        ] {
+            assert!(!judged(elsewhere), "{elsewhere}");
+        }
     }
 
     #[test]

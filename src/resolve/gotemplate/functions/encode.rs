@@ -9,7 +9,8 @@ use super::{
     Look::{Inside, Prints},
     MarkedText, Row,
     Run::{Call, NotEvaluated, Text},
-    printf::print,
+    printf::{hex, print},
+    urls,
 };
 use crate::tree::Origin;
 
@@ -38,10 +39,11 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("toPrettyJson mustToPrettyJson", "a", Inside, Call(|it| it.marked(it.value(0)?.json(true, true)))),
     ("toYaml mustToYaml toYamlPretty", "a", Prints, Call(to_yaml)),
     ("urlquery", "a*", Inside, Call(in_url)),
-    ("adler32sum b32dec b32enc fromToml urlParse bcrypt", "s", Inside, NotEvaluated),
+    ("adler32sum b32dec b32enc fromToml bcrypt", "s", Inside, NotEvaluated),
     ("genPrivateKey getHostByName", "s", Inside, NotEvaluated),
     ("html js", "a*", Inside, NotEvaluated),
-    ("urlJoin", "m", Inside, NotEvaluated),
+    ("urlJoin", "m", Inside, Call(urls::joined)),
+    ("urlParse", "s", Inside, Call(urls::parsed)),
     ("buildCustomCert decryptAES encryptAES htpasswd", "ss", Inside, NotEvaluated),
     ("genCA", "si", Inside, NotEvaluated),
     ("genCAWithKey", "sis", Inside, NotEvaluated),
@@ -97,11 +99,6 @@ fn clean(path: &str) -> String {
         (false, true) => ".".to_owned(),
         (false, false) => cleaned,
     }
-}
-
-/// Bytes in hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// `url.QueryEscape`

@@ -4,15 +4,16 @@ use super::{
     Evaluated, FunctionCall, GoData, GoList, GoValue,
     Look::{Inside, Outside, Passes, Prints},
     MarkedText, Row,
-    Run::{Call, Items, NotEvaluated, Value},
+    Run::{Call, Items, Value},
     choice::{empty, same},
+    to_int,
 };
 
 #[rustfmt::skip]
 pub(super) const FUNCTIONS: &[Row] = &[
     ("append mustAppend push mustPush", "la", Passes, Items(|it, all| [all, &it.values[1..]].concat())),
     ("prepend mustPrepend", "la", Passes, Items(|it, all| [&it.values[1..], all].concat())),
-    ("chunk mustChunk", "il", Passes, NotEvaluated),
+    ("chunk mustChunk", "il", Passes, Call(chunked)),
     ("compact mustCompact", "l", Passes, Items(|_, all| kept(all, |it| empty(it) != Ok(true)))),
     ("concat", "a*", Passes, Call(concat)),
     ("first mustFirst", "l", Passes, Call(|it| Ok(one(it, it.list(0)?.first())))),
@@ -23,7 +24,7 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("reverse mustReverse", "l", Outside, Items(|_, all| all.iter().rev().cloned().collect())),
     ("join", "sa", Prints, Call(join)),
     ("list tuple", "a*", Passes, Value(|it| GoValue::list(it.values.clone(), it.at))),
-    ("seq", "i*", Inside, NotEvaluated),
+    ("seq", "i*", Inside, Call(sequence)),
     ("slice mustSlice", "aa*", Inside, Call(slice)),
     ("sortAlpha", "a", Inside, Call(|it| texts(it, true))),
     ("toStrings", "a", Inside, Call(|it| texts(it, false))),
@@ -141,6 +142,37 @@ fn texts(call: &FunctionCall<'_>, sorted: bool) -> Evaluated<GoValue> {
 
 fn split_list(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
     call.texts(call.text(1)?.split(call.str(0)?))
+}
+
+fn chunked(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let (size, items) = (call.size(0)?, call.list(1)?);
+    if size == 0 {
+        return Ok(GoValue::unknown("chunks of that size", call.at));
+    }
+    let at = call.origin(1);
+    let chunks = items.chunks(size).map(|it| GoValue::list(it.to_vec(), &at));
+    Ok(GoValue::list(chunks.collect(), &at))
+}
+
+/// `seq`, as the program of that name, but for what leads elsewhere than it says.
+fn sequence(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
+    let numbers: Vec<i64> = call.values.iter().map(to_int).collect();
+    let (start, step, end) = match numbers[..] {
+        [end] => (1, 0, end),
+        [start, end] => (start, 0, end),
+        [start, step, end] => (start, step, end),
+        _ => return call.string(""),
+    };
+    let direction = if end < start { -1 } else { 1 };
+    // One number is its own end.
+    let step = if numbers.len() < 3 { direction } else { step };
+    if step.signum() != direction {
+        return call.string("");
+    }
+    let counted = counted(call, start, end.saturating_add(direction), step)?;
+    let GoData::List(items) = &counted.data else { return Ok(counted) };
+    let texts = items.iter().map(|it| it.printed(true));
+    call.marked(MarkedText::joined(texts, &MarkedText::made_of(" ")))
 }
 
 /// From `start` on, without `end`.

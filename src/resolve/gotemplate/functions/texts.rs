@@ -55,7 +55,11 @@ pub(super) const FUNCTIONS: &[Row] = &[
         let found = pattern(it)?.find(text.as_str()).map_or(0..0, |it| it.range());
         it.marked(text.part(found))
     })),
-    ("regexFindAll mustRegexFindAll", "ssi", Inside, NotEvaluated),
+    ("regexFindAll mustRegexFindAll", "ssi", Inside, Call(|it| {
+        let (pattern, text, count) = (pattern(it)?, it.text(1)?, count(it)?);
+        let found = pattern.find_iter(text.as_str()).take(count);
+        it.texts_or_nil(found.map(|it| text.part_of(it.as_str())))
+    })),
     ("regexMatch", "ss", Inside, Call(|it| match pattern(it) {
         Ok(pattern) => it.bool(pattern.is_match(it.str(1)?)),
         Err(error) if error.bound => Err(error),
