@@ -1,9 +1,12 @@
 //! Helm's notation for single values, `a.b[0]=x,c={1,2}`: `--set`, Flux's `targetPath`, Argo CD's
 //! parameters. As `pkg/strvals/parser.go` of Helm reads it.
 
-use std::{iter::Peekable, str::Chars, sync::Arc};
+use std::{str::Chars, sync::Arc};
+
+use serde_json::Value as Json;
 
 use crate::{
+    data::charts,
     scalar::Scalar,
     tree::{Entry, Kind, MAX_DEPTH, Map, Node, Origin, Via},
 };
@@ -35,19 +38,36 @@ pub(crate) enum KeyStep {
     Index(usize),
 }
 
+/// How values are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notation {
+    /// As for `--set`.
+    Typed,
+    /// As for `--set-string`: no value is anything but text.
+    Strings,
+    /// As for `--set-json`.
+    Json,
+    /// As for `--set-literal`: all behind the first `=`.
+    Literal,
+}
+
+impl From<bool> for Notation {
+    fn from(strings: bool) -> Self {
+        if strings { Self::Strings } else { Self::Typed }
+    }
+}
+
 /// Sets in `values`, a mapping, what `text` says; every value is written at `origin`.
-///
-/// With `strings`, as with `--set-string`, no value is anything but text.
 ///
 /// # Errors
 /// What Helm refuses: text that is not in the notation, or a path through a value of another kind.
 pub(crate) fn set(
     values: &mut Node,
     text: &str,
-    strings: bool,
+    notation: impl Into<Notation>,
     origin: &Origin,
 ) -> Result<(), String> {
-    for assignment in parse(text, strings, origin)? {
+    for assignment in parse(text, notation, origin)? {
         assign(values, &assignment.path, assignment.value)?;
     }
     Ok(())
@@ -57,13 +77,23 @@ pub(crate) fn set(
 ///
 /// # Errors
 /// What is wrong, in words.
-pub(crate) fn parse(text: &str, strings: bool, origin: &Origin) -> Result<Vec<Assignment>, String> {
-    let mut reader = Reader { rest: text.chars().peekable(), strings, origin };
+pub(crate) fn parse(
+    text: &str,
+    notation: impl Into<Notation>,
+    origin: &Origin,
+) -> Result<Vec<Assignment>, String> {
+    let mut reader = Reader { rest: text.chars(), notation: notation.into(), origin };
     let mut assignments = Vec::new();
     while let Some(assignment) = reader.assignment()? {
-        // A name with an empty part is read, and then dropped.
-        if !assignment.path.iter().any(|step| matches!(step, KeyStep::Key(key) if key.is_empty())) {
-            assignments.push(assignment);
+        let is_empty = |it: &KeyStep| matches!(it, KeyStep::Key(key) if key.is_empty());
+        match &assignment.path[..] {
+            // What has no name is read, and then dropped.
+            [first, rest @ ..] if is_empty(first) => {
+                if rest.iter().any(is_empty) {
+                    return Err("a name in its path is empty".to_owned());
+                }
+            }
+            _ => assignments.push(assignment),
         }
     }
     Ok(assignments)
@@ -91,6 +121,8 @@ pub(crate) fn assign(node: &mut Node, path: &[KeyStep], value: Node) -> Result<(
     }
     let (origin, around) = (value.origin.clone(), node.origin.clone());
     match step {
+        // It is dropped as well.
+        KeyStep::Key(key) if key.is_empty() => Ok(()),
         KeyStep::Key(key) => {
             let Some(map) = node.as_map_mut() else {
                 return Err(format!("`{key}` is looked for in something that is no mapping"));
@@ -105,6 +137,9 @@ pub(crate) fn assign(node: &mut Node, path: &[KeyStep], value: Node) -> Result<(
             };
             if !rest.is_empty() {
                 assign(&mut inner, rest, value)?;
+                if inner.as_map().is_some_and(|it| it.is_empty() && it.open.is_none()) {
+                    return Err(format!("`{key}` has no value"));
+                }
             }
             map.insert(key.as_str(), Entry { key: None, value: inner });
             Ok(())
@@ -156,8 +191,8 @@ fn empty(path: &[KeyStep], origin: &Origin) -> Node {
 }
 
 struct Reader<'t> {
-    rest: Peekable<Chars<'t>>,
-    strings: bool,
+    rest: Chars<'t>,
+    notation: Notation,
     origin: &'t Origin,
 }
 
@@ -166,7 +201,10 @@ impl Reader<'_> {
     fn assignment(&mut self) -> Result<Option<Assignment>, String> {
         let (mut path, mut keys) = (Vec::new(), 0);
         loop {
-            let (key, end) = self.until(&['=', '[', ',', '.']);
+            let (key, end) = match self.notation {
+                Notation::Literal => self.until(&['=', '[', '.']),
+                _ => self.until(&['=', '[', '.', ',']),
+            };
             let Some(end) = end else {
                 return if key.is_empty() {
                     Ok(None)
@@ -184,7 +222,9 @@ impl Reader<'_> {
             }
             let mut end = end;
             while end == '[' {
-                path.push(self.index()?);
+                // A bracket that is not closed ends the text.
+                let Some(index) = self.index()? else { return Ok(None) };
+                path.push(index);
                 let (more, next) = self.until(&['[', '.', '=']);
                 if !more.is_empty() {
                     return Err(format!("`{more}` follows an index"));
@@ -204,14 +244,52 @@ impl Reader<'_> {
         }
     }
 
-    fn index(&mut self) -> Result<KeyStep, String> {
-        let (text, end) = self.until(&[']']);
-        let index = text.parse().ok().filter(|it| *it <= MAX_INDEX && end.is_some());
-        index.map(KeyStep::Index).ok_or_else(|| format!("`{text}` is no index"))
+    fn index(&mut self) -> Result<Option<KeyStep>, String> {
+        let (text, Some(_)) = self.until(&[']']) else { return Ok(None) };
+        let index = text.parse().ok().filter(|it| *it <= MAX_INDEX);
+        index.map(|it| Some(KeyStep::Index(it))).ok_or_else(|| format!("`{text}` is no index"))
+    }
+
+    /// Whether `mark` is next, which is consumed then.
+    fn skips(&mut self, mark: char) -> bool {
+        let rest = self.rest.as_str().strip_prefix(mark);
+        self.rest = rest.unwrap_or(self.rest.as_str()).chars();
+        rest.is_some()
+    }
+
+    /// The next JSON value, null where there is none, and the comma behind it.
+    fn json(&mut self) -> Result<Node, String> {
+        let mut text = self.rest.as_str().trim_start();
+        let mut json = Json::Null;
+        if !(text.is_empty() || text.starts_with(',')) {
+            let is_scalar = |it: char| it.is_ascii_alphanumeric() || matches!(it, '+' | '-' | '.');
+            let length = if text.starts_with(is_scalar) {
+                text.find(|it| !is_scalar(it)).unwrap_or(text.len())
+            } else {
+                text.len()
+            };
+            let mut values = serde_json::Deserializer::from_str(&text[..length]).into_iter();
+            json = match values.next() {
+                Some(Ok(json)) => json,
+                _ => return Err("its value is no JSON".to_owned()),
+            };
+            text = text[values.byte_offset()..].trim_start();
+        }
+        self.rest = text.strip_prefix(',').unwrap_or(text).chars();
+        Ok(charts::from_json(&json, self.origin))
     }
 
     fn value(&mut self) -> Result<Node, String> {
-        if self.rest.next_if_eq(&'{').is_none() {
+        match self.notation {
+            Notation::Json => return self.json(),
+            Notation::Literal => {
+                let text = self.rest.as_str();
+                self.rest = "".chars();
+                return Ok(self.typed(text));
+            }
+            Notation::Typed | Notation::Strings => {}
+        }
+        if !self.skips('{') {
             let (text, _) = self.until(&[',']);
             return Ok(self.typed(&text));
         }
@@ -221,7 +299,7 @@ impl Reader<'_> {
             let Some(end) = end else { return Err("a list must end with `}`".to_owned()) };
             items.push(self.typed(&text));
             if end == '}' {
-                self.rest.next_if_eq(&',');
+                self.skips(',');
                 return Ok(Node::new(items, self.origin.clone()));
             }
         }
@@ -229,7 +307,7 @@ impl Reader<'_> {
 
     fn typed(&self, text: &str) -> Node {
         let number = || text.parse::<i64>().ok().filter(|_| text == "0" || !text.starts_with('0'));
-        let kind = if self.strings {
+        let kind = if self.notation != Notation::Typed {
             Kind::from(text)
         } else if text.eq_ignore_ascii_case("true") {
             true.into()
@@ -252,7 +330,7 @@ impl Reader<'_> {
             if stops.contains(&char) {
                 return (text, Some(char));
             }
-            if char == '\\' {
+            if char == '\\' && self.notation != Notation::Literal {
                 text.extend(self.rest.next());
             } else {
                 text.push(char);
@@ -264,15 +342,15 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value as Json, json};
+    use serde_json::json;
 
     use super::*;
-    use crate::{data::charts, source::Span, tests::fixture};
+    use crate::{source::Span, tests::fixture};
 
-    fn over(base: &Json, text: &str, strings: bool) -> Result<Json, String> {
+    fn over(base: &Json, text: &str, notation: impl Into<Notation>) -> Result<Json, String> {
         let origin = Origin::at(Via::Written, None);
         let mut values = charts::from_json(base, &origin);
-        set(&mut values, text, strings, &origin)?;
+        set(&mut values, text, notation, &origin)?;
         Ok(values.to_json())
     }
 
@@ -338,6 +416,37 @@ mod tests {
         }
         assert!(values.depth() <= MAX_DEPTH + 2);
         assert!(values.walk().last().is_some_and(|it| it.unknown().is_some()));
+    }
+
+    #[test]
+    fn json_and_literals_are_read_as_helm_reads_them() {
+        let set = |text: &str, notation| over(&json!({}), text, notation);
+        for (text, expected) in [
+            (
+                "a={\"b\":[1,null]},c= \"x,y\" ,d=1",
+                json!({"a": {"b": [1, null]}, "c": "x,y", "d": 1}),
+            ),
+            ("a=,b=true", json!({"a": null, "b": true})),
+            ("a[1]=-2.5", json!({"a": [null, -2.5]})),
+        ] {
+            assert_eq!(set(text, Notation::Json), Ok(expected), "{text}");
+        }
+        for text in ["a=x", "a=00", "a={b: 1}", "a=1 2", "a={\"b\":1}}", "a='x'", "a"] {
+            assert!(set(text, Notation::Json).is_err(), "{text}");
+        }
+        let literal = json!({"a,b": {"c\\": "{1},d=\\,"}});
+        assert_eq!(set("a,b.c\\={1},d=\\,", Notation::Literal), Ok(literal));
+    }
+
+    #[test]
+    fn names_that_lack_a_part() {
+        let base = json!({"a": {"b": 1}});
+        for text in ["=1", ".x=1", "a.=1", "a..b=2", "l[=1", "l[0=1"] {
+            assert_eq!(over(&base, text, false), Ok(base.clone()), "{text}");
+        }
+        for text in ["x.=1", "x..b=1", ".=1"] {
+            assert!(over(&base, text, false).is_err(), "{text}");
+        }
     }
 
     #[test]

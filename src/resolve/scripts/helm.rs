@@ -10,10 +10,13 @@ use crate::{
     problem::Problem,
     resolve::{
         environment::Release,
-        helm::{self, strvals},
+        helm::{
+            self,
+            strvals::{self, Notation},
+        },
         install,
     },
-    scalar::{Dialect, Scalar},
+    scalar::Dialect,
     source,
     tree::{Kind, Map, Node, Reason},
 };
@@ -179,29 +182,31 @@ impl Session<'_> {
             }
             let (key, rest) = value.head.split_once('=').unwrap_or((&value.head, ""));
             let result = match value.text() {
-                Some(text) if layer == "--set-json" => {
-                    let start = if text.starts_with('{') { 0 } else { key.len() + 1 };
-                    let json = parse::embedded(
-                        sources,
-                        &value.after(sources, start).node(),
-                        Dialect::Sigs,
-                    );
-                    let json = json.roots().next().cloned();
-                    match json {
-                        Some(json) if start == 0 => {
-                            values = helm::merge(&values, &json);
+                Some(text) if layer == "--set-json" && text.trim_start().starts_with('{') => {
+                    match serde_json::from_str::<serde_json::Value>(text) {
+                        Ok(_) => {
+                            let json = self.embedded(value, 0);
+                            json.iter().for_each(|it| values = helm::merge(&values, it));
                             Ok(())
                         }
-                        Some(json) => set(&mut values, key, &json),
-                        None => Ok(()),
+                        Err(_) => Err("it is no JSON".to_owned()),
                     }
                 }
-                Some(text) if layer == "--set-literal" => {
-                    let text = text.get(key.len() + 1..).unwrap_or_default();
-                    set(&mut values, key, &Node::new(Scalar::string(text), value.origin.clone()))
+                Some(text) if layer == "--set-json" => {
+                    let read = strvals::parse(text, Notation::Json, &value.origin);
+                    match (read, self.embedded(value, key.len() + 1)) {
+                        // What stands in it has places of its own.
+                        (Ok(read), Some(json)) if read.len() == 1 => set(&mut values, key, &json),
+                        _ => strvals::set(&mut values, text, Notation::Json, &value.origin),
+                    }
                 }
                 Some(text) if layer != "--set-file" => {
-                    strvals::set(&mut values, text, layer == "--set-string", &value.origin)
+                    let notation = match layer {
+                        "--set-string" => Notation::Strings,
+                        "--set-literal" => Notation::Literal,
+                        _ => Notation::Typed,
+                    };
+                    strvals::set(&mut values, text, notation, &value.origin)
                 }
                 // Which value is set can be told, but not what to.
                 _ if !key.is_empty() && key.len() < value.head.len() && !rest.contains(',') => {
@@ -225,6 +230,13 @@ impl Session<'_> {
             problems.push(Problem::unresolved(wild, why));
         }
         values
+    }
+
+    /// The JSON that `value` holds from `start` on, with its places.
+    fn embedded(&self, value: &ShellArgument, start: usize) -> Option<Node> {
+        let sources = self.context.sources;
+        let text = value.after(sources, start).node();
+        parse::embedded(sources, &text, Dialect::Sigs).roots().next().cloned()
     }
 }
 

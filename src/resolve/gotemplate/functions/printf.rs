@@ -25,7 +25,7 @@ impl Directive {
     /// next of `values`.
     fn read<'t>(
         text: &'t str,
-        values: &mut Arguments<'_>,
+        values: &mut FormatArguments<'_>,
     ) -> Option<(Self, Option<char>, &'t str)> {
         let bare = text.trim_start_matches(['-', '+', '#', ' ', '0']);
         let mut flags = text[..text.len() - bare.len()].to_owned();
@@ -309,14 +309,14 @@ fn digits(text: &str) -> Option<(usize, &str)> {
 }
 
 /// The arguments of a format, and which is next.
-struct Arguments<'v> {
+struct FormatArguments<'v> {
     values: &'v [GoValue],
     next: usize,
     /// Whether a directive named one: then nobody misses those that are left.
     reordered: bool,
 }
 
-impl<'v> Arguments<'v> {
+impl<'v> FormatArguments<'v> {
     fn next(&mut self) -> Option<&'v GoValue> {
         self.next += 1;
         self.values.get(self.next - 1)
@@ -329,7 +329,7 @@ pub(super) fn printf(format: &MarkedText, values: &[GoValue]) -> Result<MarkedTe
     let odd = || Reason::from("this form of `printf` is not evaluated");
     let text = format.as_str();
     let (mut out, mut at) = (MarkedText::default(), 0);
-    let mut values = Arguments { values, next: 0, reordered: false };
+    let mut values = FormatArguments { values, next: 0, reordered: false };
     while let Some(start) = text[at..].find('%').map(|it| it + at) {
         out.push_part(format, at..start);
         let (directive, verb, rest) =
