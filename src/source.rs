@@ -2,6 +2,7 @@
 
 mod git;
 mod kept;
+mod lines;
 mod links;
 mod makejinja;
 mod paths;
@@ -80,6 +81,8 @@ pub(crate) struct Source {
     text: OnceLock<Text>,
     asked: OnceLock<()>,
     lines: OnceLock<Vec<u32>>,
+    /// As `lines::characters`, of a file with long lines.
+    characters: OnceLock<Vec<u32>>,
     documents: [OnceLock<Documents>; 2],
     outline: OnceLock<Option<Documents>>,
 }
@@ -487,54 +490,6 @@ impl Sources {
     pub(crate) fn slice(&self, span: Span) -> &str {
         self.text(span.file).get(span.range()).unwrap_or_default()
     }
-
-    /// Where `span` starts.
-    pub(crate) fn start(&self, span: Span) -> Position {
-        self.position(span.file, span.start)
-    }
-
-    /// Where `span` ends; the column is that of the character after it.
-    pub(crate) fn end(&self, span: Span) -> Position {
-        self.position(span.file, span.end)
-    }
-
-    /// The text of a line, counted from 1, without its line break.
-    pub(crate) fn line(&self, file: FileId, line: u32) -> &str {
-        let range = self.line_range(file, line);
-        self.text(file).get(range).unwrap_or_default().trim_end_matches(['\n', '\r'])
-    }
-
-    /// The bytes of a line, counted from 1, its line break included.
-    pub(crate) fn line_range(&self, file: FileId, line: u32) -> Range<usize> {
-        let starts = self.line_starts(file);
-        let at = |line: usize| starts.get(line).map_or(self.text(file).len(), |at| *at as usize);
-        let line = line.max(1) as usize;
-        at(line - 1)..at(line)
-    }
-
-    fn position(&self, file: FileId, byte: u32) -> Position {
-        let text = self.text(file);
-        let starts = self.line_starts(file);
-        let line = starts.partition_point(|start| *start <= byte).max(1);
-        let start = starts.get(line - 1).copied().unwrap_or(0);
-        let before = text.get(start as usize..byte as usize).unwrap_or_default();
-        let before = before.strip_prefix('\u{feff}').unwrap_or(before);
-        Position {
-            line: u32::try_from(line).unwrap_or(u32::MAX),
-            column: u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX),
-        }
-    }
-
-    /// The byte at which each line starts.
-    pub(crate) fn line_starts(&self, file: FileId) -> &[u32] {
-        self[file].lines.get_or_init(|| {
-            let text = self.text(file);
-            let breaks = memchr::memchr_iter(b'\n', text.as_bytes());
-            // `MAX_FILE` keeps offsets below 2^32.
-            #[expect(clippy::cast_possible_truncation, reason = "files are under MAX_FILE bytes")]
-            [0].into_iter().chain(breaks.map(|at| at as u32 + 1)).collect()
-        })
-    }
 }
 
 impl Source {
@@ -546,6 +501,7 @@ impl Source {
             text: text.map_or_else(OnceLock::new, OnceLock::from),
             asked: OnceLock::new(),
             lines: OnceLock::new(),
+            characters: OnceLock::new(),
             documents: [OnceLock::new(), OnceLock::new()],
             outline: OnceLock::new(),
         }

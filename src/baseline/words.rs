@@ -94,7 +94,7 @@ fn name(item: &Node) -> &str {
 /// write, only what the span covers: the rest is about other things.
 fn line(sources: &Sources, span: Span) -> String {
     let whole = sources.line(span.file, sources.start(span).line);
-    let text = if whole.chars().count() > LONGEST { sources.slice(span) } else { whole };
+    let text = if whole.chars().nth(LONGEST).is_some() { sources.slice(span) } else { whole };
     // In quotes it may be no comment, and what differs behind it is another line.
     let text = match text.split_once(" #") {
         Some((before, _)) if !before.contains(['"', '\'']) => before,

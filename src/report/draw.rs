@@ -64,6 +64,8 @@ struct Snippet {
 struct Row {
     /// Its number, from 1.
     number: usize,
+    /// The byte of the file with which `text` starts, which may be a part of a long line.
+    start: usize,
     text: String,
     marks: Vec<Underline>,
 }
@@ -247,7 +249,7 @@ impl Drawing {
             primary: true,
             words: String::new(),
         };
-        let row = Row { number: line.number, text: line.text.clone(), marks: vec![mark] };
+        let row = Row { number: line.number, start: 0, text: line.text.clone(), marks: vec![mark] };
         let (sign, color) = if line.is_new { ("+", "32") } else { ("-", "31") };
         let text = format!("{sign} {}", self.shown(&row, gutter).text);
         let number = self.look.paint(FRAME, &format!("{:gutter$}", line.number));
@@ -296,9 +298,10 @@ impl Drawing {
         let room = self.room(gutter);
         let first = row.marks.iter().map(|it| it.range.start).min().unwrap_or(0);
         // So much can be in sight at most, so that a file of one line costs no more than others.
-        let near = first.saturating_sub(4 * room)..first.saturating_add(8 * room);
-        let cells: Vec<(usize, char)> =
-            row.text.char_indices().filter(|(at, _)| near.contains(at)).collect();
+        let [from, to] = [first.saturating_sub(4 * room), first.saturating_add(8 * room)]
+            .map(|it| row.text.floor_char_boundary(it));
+        let cells = row.text[from..to].char_indices().map(|(at, it)| (from + at, it));
+        let cells: Vec<(usize, char)> = cells.collect();
         let width =
             |cells: &[(usize, char)]| cells.iter().map(|(_, it)| cell_columns(*it)).sum::<usize>();
         let (mut from, mut to) = (0, cells.len());
@@ -398,7 +401,7 @@ fn snippets(part: &dyn Diagnostic) -> Vec<Snippet> {
         };
         let rows = &mut snippet.rows;
         match rows.binary_search_by_key(&row.number, |it| it.number) {
-            Ok(at) => rows[at].marks.extend(row.marks),
+            Ok(at) => rows[at].add(row),
             Err(at) => rows.insert(at, row),
         }
     }
@@ -422,7 +425,29 @@ fn row(source: &dyn SourceCode, label: &LabeledSpan) -> Option<(String, Row)> {
         primary: label.primary(),
         words: harmless(label.label().unwrap_or_default()),
     };
-    Some((place, Row { number, text, marks: vec![mark] }))
+    Some((place, Row { number, start, text, marks: vec![mark] }))
+}
+
+impl Row {
+    /// Adds the marks of another one of the same line. Of a long one, the first part is shown.
+    fn add(&mut self, mut other: Self) {
+        if other.start < self.start {
+            std::mem::swap(&mut self.start, &mut other.start);
+            std::mem::swap(&mut self.text, &mut other.text);
+            // Those that were there are drawn first.
+            self.shift(other.start - self.start);
+        } else {
+            other.shift(other.start - self.start);
+        }
+        self.marks.extend(other.marks);
+    }
+
+    /// Counts its marks from so many bytes before.
+    fn shift(&mut self, by: usize) {
+        for mark in &mut self.marks {
+            mark.range = mark.range.start + by..mark.range.end + by;
+        }
+    }
 }
 
 fn severity(diagnostic: &dyn Diagnostic) -> finding::Severity {
@@ -439,5 +464,29 @@ pub(super) fn color(severity: finding::Severity) -> &'static str {
         finding::Severity::Error => "31",
         finding::Severity::Warning => "33",
         finding::Severity::Note => "36",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_one_line_are_in_its_first_part() {
+        let row = |start: usize, text: &str, range: Range<usize>| {
+            let mark = Underline { range, goes_on: false, primary: false, words: String::new() };
+            Row { number: 1, start, text: text.to_owned(), marks: vec![mark] }
+        };
+        for (mut one, other) in [
+            (row(100, "second", 2..4), row(20, "first", 1..3)),
+            (row(20, "first", 82..84), row(100, "second", 1..3)),
+        ] {
+            let own = one.marks[0].range.start + one.start;
+            let its = other.marks[0].range.start + other.start;
+            one.add(other);
+            assert_eq!((one.start, &*one.text), (20, "first"));
+            let starts: Vec<usize> = one.marks.iter().map(|it| it.range.start + 20).collect();
+            assert_eq!(starts, [own, its]);
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         told,
     },
     rules::{RULES, Rule},
-    source::{FileId, Position, Sources},
+    source::{FileId, Position, Sources, Span},
 };
 
 /// More results than this are not shown.
@@ -205,7 +205,8 @@ fn fix_of(sources: &Sources, finding: &Finding, fix: &Fix) -> Json {
 fn location(sources: &Sources, label: &Label, id: Option<usize>, says: bool) -> Json {
     let Place { path, start, end } = Place::in_git(sources, label.span);
     let line = sources.line(label.span.file, start.line);
-    let after = u32::try_from(line.chars().count() + 1).unwrap_or(u32::MAX);
+    let last = sources.line_range(label.span.file, start.line).start + line.len();
+    let after = sources.start(Span::new(label.span.file, last..last)).column;
     let (start, end) = match () {
         // What is not there is shown by the line that it is not on.
         () if start == end => {

@@ -13,6 +13,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
     files: BTreeSet<FileId>,
+    /// In order, of which none reaches into the next one.
     spans: Vec<Span>,
 }
 
@@ -37,14 +38,26 @@ impl Secrets {
                 }
             }
         }
+        secrets.spans.sort();
+        secrets.spans.dedup_by(|next, last| {
+            let meets = next.file == last.file && next.start <= last.end;
+            if meets {
+                last.end = last.end.max(next.end);
+            }
+            meets
+        });
         secrets
     }
 
     /// Whether there is something in the text at `span` that must not be shown.
     pub(super) fn touch(&self, span: Span) -> bool {
         let touches = |it: &Span| it.start <= span.end && span.start <= it.end;
+        let spans = || {
+            let before = |it: &Span| (it.file, it.end) < (span.file, span.start);
+            self.spans.get(self.spans.partition_point(before))
+        };
         self.files.contains(&span.file)
-            || self.spans.iter().any(|it| it.file == span.file && touches(it))
+            || spans().is_some_and(|it| it.file == span.file && touches(it))
     }
 
     fn add(&mut self, sources: &Sources, file: FileId, root: &Node) {
