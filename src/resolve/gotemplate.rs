@@ -517,4 +517,22 @@ mod tests {
         assert!(run(&all) && all.done() == once && run(&all) && all.done() == 2 * once);
         assert!(!none.is_all() && !run(&none) && none.is_all() && !run(&none));
     }
+
+    #[test]
+    fn what_fails_over_and_over_ends() {
+        for (template, last) in [
+            ("{{ range until 9000 }}{{ fail `x` }}{{ end }}", "the templates fail too often"),
+            (
+                "{{ range until 9 }}{{ until 1000000 }}{{ end }}",
+                "`until` fails: the list is too long",
+            ),
+        ] {
+            let mut set = TemplateSet::default();
+            set.add("a", MarkedText::made_of(template)).expect("a template");
+            let nowhere = Origin::at(Via::Written, None);
+            let (_, failures) = set.execute_all("a", &GoValue::nil(&nowhere), &NoHost);
+            assert_eq!(failures.last().map(|it| &*it.message), Some(last));
+            assert!(failures.len() < 2000, "{} failures", failures.len());
+        }
+    }
 }

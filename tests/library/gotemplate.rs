@@ -101,6 +101,9 @@ u: unknown condition
         "{{ $l := list }}{{ range until 90000 }}{{ $l = mustPush $l . }}{{ end }}",
         "{{ regexReplaceAll `^.*$` (repeat 1000000 `x`) (repeat 100000 `$0`) }}",
         "{{ $x := repeat 1500000 `\"` }}{{ quote (print $x $x) }}",
+        "{{ $x := until 90000 }}{{ range $x }}{{ $_ := len $x }}{{ end }}",
+        "{{ $x := until 1000 }}{{ range until 90 }}{{ $_ := without (list $x $x $x $x) $x $x $x $x }}{{ end }}",
+        "{{ range until 90 }}{{ $_ := regexMatch `(?i)[a-z]{1,40}` `a` }}{{ $_ := regexMatch `\\pL{9}` `a` }}{{ end }}",
     ] {
         let start = Instant::now();
         let error = printed(VALUES, template).expect_err(template);

@@ -23,7 +23,10 @@ const MAX_WORK: usize = 64_000_000;
 pub(super) const MAX_ALL_WORK: usize = 50 * MAX_WORK;
 
 /// What an action costs, and a value in a list or a map that is looked through.
-const STEP: usize = 100;
+pub(super) const STEP: usize = 100;
+
+/// How often a template may fail that goes on: each failure is kept with its places.
+const MAX_FAILURES: usize = 1000;
 
 /// Templates, blocks and parentheses may be in one another to this depth.
 const MAX_DEPTH: usize = 100;
@@ -248,6 +251,11 @@ impl<'a> Execution<'a> {
         self.work <= MAX_WORK && all <= MAX_ALL_WORK
     }
 
+    /// What was counted so far.
+    pub(super) fn worked(&self) -> usize {
+        self.work
+    }
+
     /// Counts what is made or looked through, so that what doubles takes neither time nor memory.
     pub(super) fn work(&mut self, cost: usize, at: &Origin) -> Evaluated<()> {
         match self.does(cost) {
@@ -295,6 +303,9 @@ impl<'a> Execution<'a> {
         };
         let Some(failures) = &mut self.failures else { return Err(error) };
         let origin = self.frame.origin(at);
+        if failures.len() >= MAX_FAILURES {
+            return bound("the templates fail too often", &origin);
+        }
         let value = match error.said {
             true => GoValue::nil(&origin),
             false => GoValue::unknown(&*error.message, &origin),

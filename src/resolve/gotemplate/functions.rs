@@ -19,7 +19,7 @@ use std::{
 };
 
 use super::{
-    eval::{self, Evaluated, Execution, GoError},
+    eval::{self, Evaluated, Execution, GoError, STEP},
     parse,
     text::MarkedText,
     value::{GoData, GoList, GoMap, GoValue},
@@ -252,12 +252,7 @@ impl Execution<'_> {
 
     /// What a function gives that runs no template.
     fn charged(&mut self, row: Option<&Row>, call: &FunctionCall<'_>) -> Evaluated<GoValue> {
-        let size = match call.values.first().map(|it| &it.data) {
-            Some(GoData::List(items)) => items.len(),
-            Some(GoData::Map(map)) => map.borrow().entries.len(),
-            Some(GoData::Text(text)) => text.len(),
-            _ => 0,
-        };
+        // `mustMerge` is `merge` here.
         let name = row.map_or(call.name, |it| first_name(it));
         let looks = match (name, row.map(|it| it.2)) {
             (_, Some(Look::Passes | Look::Outside)) => 0,
@@ -265,18 +260,8 @@ impl Execution<'_> {
             ("merge" | "mergeOverwrite" | "deepCopy", _) => 4,
             _ => 1,
         };
-        for _ in 0..looks {
-            call.values.iter().try_for_each(|it| self.weigh(it, 0, call.at))?;
-        }
-        let cost = match name {
-            "keys" | "omit" | "pick" => 100 * size,
-            "fromYaml" | "fromYamlArray" | "fromJson" | "fromJsonArray" => 5000 + 100 * size,
-            "uniq" => size.saturating_mul(size),
-            it if it.contains("egex") => 300_000,
-            "append" | "prepend" | "index" => size,
-            _ => 0,
-        };
-        self.work(300 + cost, call.at)?;
+        let weight = self.weight(call, looks)?;
+        self.work(300 + call.cost(name, row.map(|it| it.3), weight), call.at)?;
         if let (Some(why), Some(GoData::Map(map))) =
             (self.uncertain(), call.values.first().map(|it| &it.data))
             && let "unset" | "merge" | "mergeOverwrite" = name
@@ -294,7 +279,22 @@ impl Execution<'_> {
             self.set(map, key, value);
         }
         self.made(&value, call.at)?;
+        // Each part of a text is one with places of its own.
+        if let "split" | "splitn" | "splitList" | "regexSplit" | "sortAlpha" | "toStrings" = name {
+            self.work(200 * items_of(&value), call.at)?;
+        }
         Ok(value)
+    }
+
+    /// Counts what is in the arguments, as often as the function looks through it; how much that is.
+    fn weight(&mut self, call: &FunctionCall<'_>, looks: usize) -> Evaluated<usize> {
+        let mut weight = 0;
+        for _ in 0..looks {
+            let before = self.worked();
+            call.values.iter().try_for_each(|it| self.weigh(it, 0, call.at))?;
+            weight = (self.worked() - before) / STEP;
+        }
+        Ok(weight)
     }
 
     /// `set`, which may be run where nobody can tell whether it is.
@@ -345,8 +345,47 @@ impl Execution<'_> {
     }
 }
 
+/// What goes through the items of the first argument, and not through what is in them.
+const GO_THROUGH: &[&str] = &[
+    "append", "prepend", "index", "initial", "rest", "reverse", "values", "len", "kindOf", "typeOf",
+];
+
+/// How many items, fields or bytes a value has itself.
+fn items_of(value: &GoValue) -> usize {
+    match &value.data {
+        GoData::List(items) => items.len(),
+        GoData::Map(map) => map.borrow().entries.len(),
+        GoData::Text(text) => text.len(),
+        _ => 0,
+    }
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "what functions give may fail")]
 impl FunctionCall<'_> {
+    /// What it takes beside looking through its arguments, which weigh so much, and making what it gives.
+    fn cost(&self, name: &str, run: Option<Run>, weight: usize) -> usize {
+        let size = self.values.first().map_or(0, items_of);
+        let all: usize = self.values.iter().map(items_of).sum();
+        match (name, run) {
+            ("keys" | "omit" | "pick", _) => 100 * all + 100 * self.values.len(),
+            ("fromYaml" | "fromYamlArray" | "fromJson" | "fromJsonArray" | "mustFromJson", _) => {
+                5000 + 200 * size
+            }
+            // Each item is compared with each.
+            ("uniq", _) => size.saturating_mul(weight),
+            ("without", _) => self.values.len().saturating_mul(weight),
+            // Such patterns become large programs.
+            (it, _) if it.contains("egex") => match self.str(0) {
+                Ok(pattern) if ["{", "(?i", "\\p"].iter().any(|it| pattern.contains(it)) => 600_000,
+                _ => 300_000,
+            },
+            (it, _) if GO_THROUGH.contains(&it) => size,
+            ("semverCompare" | "urlquery" | "quote" | "squote" | "clean" | "b64dec", _) => 10 * all,
+            (_, Some(Run::Text(_) | Run::Ints(_) | Run::Floats(_))) => 5 * all,
+            _ => 0,
+        }
+    }
+
     /// Why an argument cannot be told, and where it came from.
     pub(crate) fn unknown(&self) -> Option<(Reason, Origin)> {
         let found = self.values.iter().find_map(|it| Some((it.unknown_part()?, it)));

@@ -177,15 +177,18 @@ fn sequence(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
 
 /// From `start` on, without `end`.
 fn counted(call: &FunctionCall<'_>, start: i64, end: i64, step: i64) -> Evaluated<GoValue> {
-    let mut items = Vec::new();
-    let mut at = start;
-    while step != 0 && ((step > 0 && at < end) || (step < 0 && at > end)) {
-        if items.len() > 100_000 {
-            return call.fail("the list is too long");
-        }
-        items.push(GoValue::new(GoData::Int(at), call.at));
-        let Some(next) = at.checked_add(step) else { break };
-        at = next;
+    let way = i128::from(end) - i128::from(start);
+    let step = i128::from(step);
+    // Which nothing is made for where it is too long.
+    let count = match step {
+        0 => 0,
+        _ => (way + step - step.signum()) / step,
+    };
+    let count = usize::try_from(count).unwrap_or(0);
+    if count > 100_000 {
+        return call.fail("the list is too long");
     }
-    Ok(GoValue::list(items, &call.source()))
+    let item = |at: i128| i64::try_from(at).ok().map(|at| GoValue::new(GoData::Int(at), call.at));
+    let all = std::iter::successors(Some(i128::from(start)), |at| Some(at + step));
+    Ok(GoValue::list(all.take(count).filter_map(item).collect(), &call.source()))
 }

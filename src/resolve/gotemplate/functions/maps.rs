@@ -1,6 +1,6 @@
 //! Functions of maps.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
 use super::{
     Evaluated, FunctionCall, GoData, GoList, GoMap, GoValue,
@@ -88,8 +88,9 @@ fn plucked(call: &FunctionCall<'_>) -> Evaluated<GoValue> {
 
 fn chosen(call: &FunctionCall<'_>, pick: bool) -> Evaluated<GoValue> {
     let mut chosen = map(call, 0)?.borrow().clone();
-    let named = |key: &str| call.values[1..].iter().any(|it| it.printed(true).as_str() == key);
-    chosen.entries.retain(|key, _| named(key) == pick);
+    let names = call.values[1..].iter().map(|it| it.printed(true).as_str().to_owned());
+    let names: BTreeSet<String> = names.collect();
+    chosen.entries.retain(|key, _| names.contains(&**key) == pick);
     Ok(GoValue::map(chosen, &call.origin(0)))
 }
 

@@ -1,6 +1,6 @@
 //! Functions of texts. What is a part of an argument keeps that argument's place.
 
-use std::{ops::Range, sync::LazyLock};
+use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use regex::{Captures, Regex};
 
@@ -81,7 +81,10 @@ pub(super) const FUNCTIONS: &[Row] = &[
     ("substr", "iis", Inside, Call(substring)),
     ("toString", "a", Prints, Call(|it| it.marked(it.value(0)?.printed(true)))),
     ("trim", "s", Prints, Call(trimmed)),
-    ("trimAll trimall", "ss", Inside, Part(|text, set| text.trim_matches(|it| set.contains(it)))),
+    ("trimAll trimall", "ss", Inside, Part(|text, set| {
+        let set: BTreeSet<char> = set.chars().collect();
+        text.trim_matches(|it| set.contains(&it))
+    })),
     ("trimPrefix", "ss", Inside, Part(|text, it| text.strip_prefix(it).unwrap_or(text))),
     ("trimSuffix", "ss", Inside, Part(|text, it| text.strip_suffix(it).unwrap_or(text))),
     ("trunc", "is", Inside, Call(truncated)),
