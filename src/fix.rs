@@ -2,6 +2,7 @@
 //! what mends its finding and changes nothing else is offered.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     ops::Range,
 };
@@ -27,6 +28,10 @@ use crate::{
 
 /// How often a repository is resolved again at most, to find the fixes of one run.
 const MOST: usize = 64;
+
+/// So much may be made again in all to find the fixes that are shown, in values, fields and findings, which
+/// is some three seconds: as much as one environment may hold. Few repositories come to a twentieth of it.
+pub(crate) const MOST_MADE: usize = 600_000;
 
 /// A repository as it is resolved and judged.
 pub(crate) struct Prover<'a> {
@@ -68,23 +73,48 @@ impl<'a> Prover<'a> {
     }
 
     /// Gives those of `findings` the fixes that mend them, each by itself: what holds only together with
-    /// others is none to who makes one of them. How many were not tried. Those that have nothing to do
-    /// with each other are proved at once.
-    pub(crate) fn offer(&self, findings: &mut [Finding]) -> usize {
+    /// others is none to who makes one of them. How many were not tried, since there are many, or since so
+    /// much as `most` is made again before. Those that have nothing to do with each other are proved at once.
+    pub(crate) fn offer(&self, findings: &mut [Finding], most: usize) -> usize {
         let mut candidates = self.candidates(findings, |_, _| true);
-        let untried = candidates.split_off(candidates.len().min(MOST)).len();
+        let mut untried = candidates.split_off(candidates.len().min(MOST)).len();
+        if candidates.is_empty() {
+            return untried;
+        }
         let all: &[Finding] = findings;
-        let groups = self.apart(all, candidates).into_par_iter();
-        let proved: Vec<Candidate> =
-            groups.flat_map_iter(|group| self.holding(all, group)).collect();
+        let mut waiting = self.apart(all, candidates);
+        // One proof there is always.
+        let mut times = (most / self.weight().max(1)).max(1);
+        let mut proved = Vec::new();
+        while !waiting.is_empty() && times > 0 {
+            // One proof is of the more the larger the group is. What is proved at once does not depend on
+            // how many threads there are.
+            waiting.sort_by_key(|it| Reverse(it.len()));
+            let later = waiting.split_off(waiting.len().min(times));
+            times -= waiting.len();
+            let tried = waiting.into_par_iter().map(|group| self.holding(all, group));
+            let tried: Vec<Tried<'a>> = tried.collect();
+            waiting = later;
+            for Tried { holding, halves } in tried {
+                proved.extend(holding);
+                waiting.extend(halves);
+            }
+        }
+        untried += waiting.iter().map(Vec::len).sum::<usize>();
         for Candidate { finding, fix } in proved {
             findings[finding].fix = Some(fix);
         }
         untried
     }
 
+    /// How much is made again for one proof: values and fields, and findings.
+    fn weight(&self) -> usize {
+        let environments: usize = self.environments.par_iter().map(Environment::weight).sum();
+        environments + self.found.values().sum::<usize>()
+    }
+
     /// Those of a group of [`Self::apart`] that hold, each by itself.
-    fn holding(&self, findings: &[Finding], mut group: Vec<Apart<'a>>) -> Vec<Candidate> {
+    fn holding(&self, findings: &[Finding], mut group: Vec<Apart<'a>>) -> Tried<'a> {
         let tried: Vec<&Candidate> = group.iter().map(|it| &it.candidate).collect();
         let is_of = |it: &Apart<'_>, name: &String| it.concerned.contains(&**name);
         let faults = match self.faults(findings, &tried) {
@@ -97,13 +127,12 @@ impl<'a> Prover<'a> {
             // What cannot be said to be the fault of any.
             _ if group.len() > 1 => {
                 let rest = group.split_off(group.len() / 2);
-                let both = [group, rest].into_par_iter();
-                return both.flat_map_iter(|it| self.holding(findings, it)).collect();
+                return Tried { holding: Vec::new(), halves: vec![group, rest] };
             }
-            _ => return Vec::new(),
+            _ => return Tried::default(),
         };
         let blameless = group.into_iter().filter(|it| !faults.iter().any(|name| is_of(it, name)));
-        blameless.map(|it| it.candidate).collect()
+        Tried { holding: blameless.map(|it| it.candidate).collect(), halves: Vec::new() }
     }
 
     /// The edits of as many of `findings` as can be mended at once, and which these are; of those that
@@ -367,6 +396,14 @@ struct Candidate {
 struct Apart<'a> {
     candidate: Candidate,
     concerned: BTreeSet<&'a str>,
+}
+
+/// What comes of trying a group.
+#[derive(Default)]
+struct Tried<'a> {
+    holding: Vec<Candidate>,
+    /// Groups that are to be tried instead.
+    halves: Vec<Vec<Apart<'a>>>,
 }
 
 /// What is wrong with an edit.

@@ -13,7 +13,7 @@ use crate::{
     config::{self, Config},
     discover, emit,
     finding::{Edit, Finding},
-    fix::{self, Prover},
+    fix::{self, MOST_MADE, Prover},
     model::{self, Cluster},
     parse, pipeline,
     report::{self, IssueReport, Report, TerminalOptions},
@@ -306,7 +306,7 @@ pub fn fixes(bytes: &[u8]) {
     let settled = settle::select(sources, config, &environments, judged, &Scope::all(), &mut []);
     let mut findings = settled.findings;
     let prover = Prover::new(sources, config, &environments, &clusters);
-    prover.offer(&mut findings);
+    prover.offer(&mut findings, MOST_MADE);
     for fix in findings.iter().filter_map(|it| it.fix.as_ref()) {
         assert!(!fix.edits.is_empty(), "a fix of nothing");
         assert_edits(sources, &fix.edits);

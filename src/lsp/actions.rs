@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     finding::{Applicability, Edit, Finding, disturbs},
-    fix::Prover,
+    fix::{MOST_MADE, Prover},
     source::{FileId, Span},
     suppress,
 };
@@ -63,7 +63,7 @@ pub(super) fn actions(
     };
     let mut findings: Vec<Finding> = analysis.findings.iter().filter(touched).cloned().collect();
     if findings.iter().any(|it| it.proposal.is_some()) {
-        prover(analysis).offer(&mut findings);
+        prover(analysis).offer(&mut findings, MOST_MADE);
     }
     for finding in &findings {
         all.extend(of_fix(analysis, finding));

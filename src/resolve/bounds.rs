@@ -154,6 +154,15 @@ impl Environment {
         self.held += release.values.held() + release.work / WORK_OF_A_FIELD;
     }
 
+    /// What it takes to make it once more, in values and fields: unlike what it holds, what it shares with
+    /// others is in it.
+    pub(crate) fn weight(&self) -> usize {
+        let objects = self.objects.iter().map(|it| it.node.walk().count());
+        let release = |it: &Release| it.values.walk().count() + it.work / WORK_OF_A_FIELD;
+        let releases = self.releases.iter().map(release);
+        objects.chain(releases).sum::<usize>() + self.work / WORK_OF_A_FIELD
+    }
+
     /// Whether no more charts are rendered in it.
     pub(super) fn is_full(&self) -> bool {
         self.held > MOST_HELD

@@ -385,7 +385,7 @@ impl Seen {
             return 0;
         }
         let (environments, clusters) = (&self.environments, &self.clusters);
-        fix::Prover::new(sources, config, environments, clusters).offer(findings)
+        fix::Prover::new(sources, config, environments, clusters).offer(findings, fix::MOST_MADE)
     }
 }
 

@@ -92,7 +92,7 @@ impl Judged {
         let (environments, clusters) = &self.resolved;
         let prover = Prover::new(&self.sources, &CONFIG, environments, clusters);
         let mut findings = self.shown.clone();
-        prover.offer(&mut findings);
+        prover.offer(&mut findings, crate::fix::MOST_MADE);
         (prover, findings)
     }
 

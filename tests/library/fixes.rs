@@ -21,7 +21,8 @@ fn found(sources: &Sources) -> Vec<Finding> {
     let found = pipeline::found(sources, &clusters);
     let scope = Scope::all();
     let mut findings = settle::settle(sources, &config, &environments, found, &scope).findings;
-    fix::Prover::new(sources, &config, &environments, &clusters).offer(&mut findings);
+    fix::Prover::new(sources, &config, &environments, &clusters)
+        .offer(&mut findings, fix::MOST_MADE);
     findings
 }
 
@@ -572,9 +573,17 @@ fn not_everything_is_tried_where_there_is_too_much() {
     let mut findings = settle::settle(&sources, &config, &environments, found, &scope).findings;
     findings.retain(|it| it.rule == "metric-resolution-too-small");
     assert_eq!(findings.len(), 66);
-    let untried =
-        fix::Prover::new(&sources, &config, &environments, &clusters).offer(&mut findings);
-    assert_eq!((untried, findings.iter().filter(|it| it.fix.is_some()).count()), (2, 64));
+    let prover = fix::Prover::new(&sources, &config, &environments, &clusters);
+    let offered = |most, threads| {
+        let mut findings = findings.clone();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let untried = pool.install(|| prover.offer(&mut findings, most));
+        (untried, findings.iter().filter(|it| it.fix.is_some()).count())
+    };
+    assert_eq!(offered(fix::MOST_MADE, 1), (2, 64));
+    // Each of these takes the whole repository, which may be made again once.
+    assert_eq!(offered(1, 1), (65, 1));
+    assert_eq!(offered(1, 4), (65, 1));
 }
 
 /// A file is written over only while it is what was read; nothing is left beside it.
