@@ -12,6 +12,7 @@ mod files;
 mod helm;
 mod jobs;
 mod kubectl;
+mod programs;
 mod run;
 mod values;
 mod written;
@@ -170,6 +171,17 @@ enum CommandOutput {
     Unknown,
 }
 
+impl CommandOutput {
+    /// What a command prints that prints nothing.
+    fn nothing() -> Self {
+        Self::Text(Arc::default())
+    }
+
+    fn is_nothing(&self) -> bool {
+        matches!(self, Self::Text(text) if text.is_empty())
+    }
+}
+
 /// The options and words of a command.
 #[derive(Debug, Default)]
 struct CommandLine {
@@ -233,8 +245,10 @@ struct Session<'a> {
     scope: ShellScope<'a>,
     name: String,
     file: FileId,
-    /// Where paths may start, the first one first.
+    /// Where paths may start, the first one first; where that was before, and what `popd` goes back to.
     dirs: Vec<String>,
+    left: Vec<String>,
+    pushed: Vec<Vec<String>>,
     /// The addresses of chart repositories by their aliases.
     repositories: BTreeMap<String, Node>,
     /// What the commands write, by the names of files.
@@ -242,8 +256,9 @@ struct Session<'a> {
     steps: Vec<CommandStep>,
     /// How many conditions there were.
     conditions: usize,
-    /// The conditions around all commands of a text.
+    /// The conditions around all commands of a text, and how many of a command's own are among them.
     around: BranchPath,
+    around_own: usize,
     /// The branch and the place of the command that runs, and those that print what it reads.
     branch: BranchPath,
     at: Vec<Span>,
@@ -259,9 +274,11 @@ struct Session<'a> {
     calls_any: bool,
     /// What the function that is being called reads.
     input: CommandOutput,
-    /// How many functions are being called and files sourced, and how many commands were run.
+    /// How many functions are being called, files sourced and subshells open, and how many commands were
+    /// run.
     calls: usize,
     sources: usize,
+    subshells: usize,
     ran: usize,
     /// The files whose commands were run as if they stood here.
     sourced: BTreeSet<FileId>,
@@ -294,11 +311,14 @@ impl<'a> Session<'a> {
             name,
             file,
             dirs: Vec::new(),
+            left: Vec::new(),
+            pushed: Vec::new(),
             repositories: BTreeMap::new(),
             made: BTreeMap::new(),
             steps: Vec::new(),
             conditions: 0,
             around: Vec::new(),
+            around_own: 0,
             branch: Vec::new(),
             at: Vec::new(),
             reached: Reached::default(),
@@ -311,6 +331,7 @@ impl<'a> Session<'a> {
             input: CommandOutput::Unknown,
             calls: 0,
             sources: 0,
+            subshells: 0,
             ran: 0,
             sourced: BTreeSet::new(),
             unused: Vec::new(),
@@ -380,7 +401,7 @@ impl<'a> Session<'a> {
             session.around = condition.map(|it| (it, 0)).into_iter().collect();
             session.dirs = vec![own.to_owned(), String::new()];
             if let Some(dir) = &part.dir {
-                session.enter(&session.argument_of(dir));
+                session.enter(Some(&session.argument_of(dir)));
             }
             session.commands(&part.code, part.braces);
         }
@@ -530,6 +551,207 @@ mod tests {
     }
 
     #[test]
+    fn what_runs_apart_changes_no_variable() {
+        let found = |changes: &str| {
+            let function = format!("f() {{ E+=' {INSECURE}'; }}\nE=--wait");
+            findings(&format!(
+                "\n//- a.sh\n{function}\n{changes}\n{HELM} $E\n//- a.env\nE={INSECURE}\n"
+            ))
+        };
+        for changes in ["f", "{ f; }", "true && f", "f > log"] {
+            assert_eq!(found(changes), ["kubelet-insecure-tls a.sh:1"], "{changes}");
+        }
+        for apart in [
+            "f | cat",
+            "true | f",
+            "{ f; } | cat",
+            "{ true; f; } 2>&1 | tee log",
+            "for i in a; do f; done | cat",
+            "f &",
+            "true && f &",
+            "{ f; } &",
+            "(((f)))",
+            "(f; cd x) && true",
+        ] {
+            assert_eq!(found(apart), NOTHING, "{apart}");
+        }
+        // What is set nowhere else may be anything.
+        let alone = |text: &str| {
+            let script = format!("\n//- a.sh\n{text}\n{HELM} $E\n//- a.env\nE='{INSECURE}'\n");
+            findings(&script)
+        };
+        assert_eq!(alone(". ./a.env"), ["kubelet-insecure-tls a.env:1"]);
+        for apart in ["(. ./a.env)", ". ./a.env | cat", &format!("(E='{INSECURE}')")] {
+            assert_eq!(alone(apart), ["unresolved a.sh:2"], "{apart}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_a_command_that_leaves_may_not_run() {
+        let write = "echo 'args: [--kubelet-insecure-tls]' >> v.yaml";
+        let found = |script: &str| {
+            findings(&format!(
+                "\n//- a.sh\necho 'replicas: 1' > v.yaml\n{script}\n{HELM} -f v.yaml\n"
+            ))
+        };
+        for sure in [
+            write.to_owned(),
+            format!("f() {{ {write}; return; }}; f"),
+            format!("command -v helm || exit 1; {write}"),
+            format!("if [ x ]; then echo no >&2; exit 1; fi; {write}"),
+            format!("[ x ] || {{ echo no; exit 0; }}; {write}"),
+            format!("if [ x ]; then exit; fi; {write}"),
+            format!("make x && {write}"),
+            format!("f() {{ [ x ] && return; true; }}; f; {write}"),
+            format!("(exit); {write}"),
+            format!("while true; do break; done; {write}"),
+        ] {
+            assert_eq!(found(&sure), ["kubelet-insecure-tls a.sh:2"], "{sure}");
+        }
+        for maybe in [
+            format!("! grep x y && {write}"),
+            format!("grep -q x y && {write}"),
+            format!("(( X > 1 )) && {write}"),
+            format!("[ x ] && {{ true; {write}; }}"),
+            format!("[ x ] || {{ true; {write}; }}"),
+            format!("f() {{ [ x ] || return; {write}; }}; f"),
+            format!("f() {{ if [ x ]; then return 0; fi; {write}; }}; f"),
+            format!("f() {{ case $1 in a) ;; *) return;; esac; {write}; }}; f"),
+            format!("f() {{ [ x ] && {{ true; return; }}; if true; then {write}; fi; }}; f"),
+            format!("for i in a b; do [ x ] && continue; {write}; done"),
+            format!("([ x ] && exit; {write})"),
+        ] {
+            let line = maybe.lines().count() + 2;
+            assert_eq!(found(&maybe), [format!("unresolved a.sh:{line}")], "{maybe}");
+        }
+        for never in [
+            format!("f() {{ return; {write}; }}; f"),
+            format!("f() {{ {{ true; return; }}; {write}; }}; f"),
+            format!("(exit 1; {write})"),
+            format!("for i in a; do break; {write}; done"),
+        ] {
+            assert_eq!(found(&never), NOTHING, "{never}");
+        }
+        let rest = format!("\n//- a.sh\n{HELM}\nexit 0\n{HELM} {INSECURE}\n");
+        assert_eq!(findings(&rest), NOTHING);
+        // What is patched only if nothing leaves before may be as it was.
+        let patch = |leaves: &str| {
+            findings(&format!("\n//- a.sh\nkubectl apply -f {URL}\n{leaves}\n{PATCH}\n"))
+        };
+        assert_eq!(patch("[ x ] || exit 0"), NOTHING);
+        assert_eq!(patch("[ x ] || exit 1"), ["kubelet-insecure-tls a.sh:3"]);
+    }
+
+    #[test]
+    fn a_group_prints_what_its_commands_print() {
+        let found = |script: &str| findings(&format!("\n//- a.sh\n{script}\n"));
+        let both = "echo 'replicas: 1'; cd .; echo 'args: [--kubelet-insecure-tls]'";
+        for group in
+            [format!("{{ {both}; }}"), format!("( {both} )"), format!("f() {{ {both}; }}; f")]
+        {
+            let written = found(&format!("{group} > v.yaml\n{HELM} -f v.yaml"));
+            assert_eq!(written, ["kubelet-insecure-tls a.sh:1"], "{group}");
+            let piped = found(&format!("{group} | {HELM} -f -"));
+            assert_eq!(piped, ["kubelet-insecure-tls a.sh:1"], "{group}");
+        }
+        for untold in [
+            format!("{{ {both}; date; }}"),
+            format!("{{ {both}; if x; then echo 'args: []'; fi; }}"),
+            format!("for i in a; do {both}; done"),
+        ] {
+            let written = found(&format!("{untold} > v.yaml\n{HELM} -f v.yaml"));
+            assert_eq!(written, ["unresolved a.sh:2"], "{untold}");
+        }
+        // What goes elsewhere is not printed.
+        let other = found(&format!(
+            "{{ {both} > w.yaml; echo 'replicas: 1'; }} > v.yaml\n{HELM} -f v.yaml"
+        ));
+        assert_eq!(other, NOTHING);
+    }
+
+    #[test]
+    fn a_file_is_where_it_is_written() {
+        let write = "echo 'args: [--kubelet-insecure-tls]' > v.yaml";
+        let found = |script: &str| {
+            findings(&format!(
+                "\n//- a.sh\necho 'replicas: 1' > v.yaml\n{script}\n{HELM} -f v.yaml\n//- there/a\n"
+            ))
+        };
+        for here in [
+            write.to_owned(),
+            format!("cd there; cd ..; {write}"),
+            format!("mkdir x; cd x; cd ..; {write}"),
+            format!("cd /tmp; cd -; {write}"),
+            format!("pushd \"$X\"; popd; {write}"),
+            format!("(cd there); {write}"),
+            format!("cd x; cd ..; cd y; {write}; cd ..; cp y/v.yaml ."),
+            format!("cd there; {write}; mv v.yaml ../; cd .."),
+            format!("cd x; echo 'args: [--kubelet-insecure-tls]' > ../v.yaml; cd .."),
+        ] {
+            assert_eq!(found(&here), ["kubelet-insecure-tls a.sh:2"], "{here}");
+        }
+        for elsewhere in [
+            format!("(cd there; {write})"),
+            format!("(cd nowhere && {write})"),
+            format!("(cd \"$X\" && {write})"),
+            format!("(cd \"$X\"; cd ../..; {write})"),
+            format!("(cd; {write})"),
+            format!("pushd x; {write}; popd"),
+            format!("cd /tmp; {write}; cd -"),
+        ] {
+            assert_eq!(found(&elsewhere), NOTHING, "{elsewhere}");
+        }
+        let away = findings(&format!("\n//- a.sh\ncd \"$X\"\n{write}\n{HELM} -f v.yaml\n"));
+        assert_eq!(away, ["kubelet-insecure-tls a.sh:2"]);
+    }
+
+    #[test]
+    fn what_is_removed_is_gone() {
+        let write = "echo 'args: [--kubelet-insecure-tls]' > d/v.yaml";
+        let found = |script: &str| {
+            findings(&format!("\n//- a.sh\n{write}\n{script}\n{HELM} -f d/v.yaml\n"))
+        };
+        for kept in
+            ["rm -f w.yaml", "rm -rf \"$X\"", "rm d/*.json", "touch d/v.yaml", "chmod 600 d/v.yaml"]
+        {
+            assert_eq!(found(kept), ["kubelet-insecure-tls a.sh:1"], "{kept}");
+        }
+        for gone in [
+            "rm d/v.yaml",
+            "rm -rf ./d",
+            "mv d/v.yaml e",
+            "rm d/*",
+            "[ x ] && rm d/v.yaml",
+            ": > d/v.yaml",
+        ] {
+            assert_eq!(found(gone), ["unresolved a.sh:3"], "{gone}");
+        }
+        assert_eq!(found("rm d/v.yaml; echo 'replicas: 1' >> d/v.yaml"), NOTHING);
+    }
+
+    #[test]
+    fn what_may_be_written_is_not_known() {
+        let args = "echo 'args: [--kubelet-insecure-tls]'";
+        let found = |script: &str| findings(&format!("\n//- a.sh\n{script}\n"));
+        let branch = format!("if x; then {args} > v.yaml; fi\n{HELM} -f v.yaml");
+        assert_eq!(found(&branch), ["unresolved a.sh:2"]);
+        let inside = format!("if x; then {args} > v.yaml; {HELM} -f v.yaml; fi");
+        assert_eq!(found(&inside), ["kubelet-insecure-tls a.sh:1"]);
+        // What is added to a file that may be there is known, but not what else is in it.
+        let added = format!("{args} >> v.yaml\n{HELM} -f v.yaml");
+        assert_eq!(found(&added), ["kubelet-insecure-tls a.sh:1", "unresolved a.sh:2"]);
+        let defaults = |file: &str| {
+            let sources = fixture(&format!("\n//- a.sh\n{args} {file}\n{HELM} -f v.yaml\n"));
+            let (_, clusters) = analyze(&sources, &Config::default());
+            clusters[0].metrics_servers[0].replicas.value().copied()
+        };
+        assert_eq!(defaults("> v.yaml"), Some(1));
+        assert_eq!(defaults(">> v.yaml"), None);
+        let below = format!("echo '  - --kubelet-insecure-tls' >> v.yaml\n{HELM} -f v.yaml");
+        assert_eq!(found(&below), ["unresolved a.sh:2"]);
+    }
+
+    #[test]
     fn a_step_with_a_condition_may_not_run() {
         let found = |steps: &[&str]| {
             let steps = steps.join("\n    - ");
@@ -587,6 +809,7 @@ mod tests {
             each(|name, up| format!("aws eks update-kubeconfig --region x --name {name}\n{up}")),
             each(|name, up| format!("KUBECONFIG={name} {up}")),
             each(|name, up| format!("export KUBECONFIG={name}\n{up}")),
+            each(|name, up| format!("export KUBECONFIG={name} HOME\n{up}")),
             each(|name, up| {
                 format!(
                     "{} | kubectl apply --context={name} -f -",

@@ -4,7 +4,7 @@
 mod commands;
 mod lexer;
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use self::{commands::CommandReader, lexer::Lexer};
 
@@ -76,9 +76,11 @@ pub(super) struct ShellCommand {
     /// The arms of the conditions and loops that it stands in, each by the number of the condition.
     pub branch: Vec<(usize, usize)>,
     /// The function whose body it is in.
-    pub function: Option<String>,
-    /// The subshells that it runs in, the outermost first, by number.
-    pub subshells: Vec<usize>,
+    pub function: Option<Arc<FunctionDefinition>>,
+    /// The groups that it is in, the innermost first.
+    pub groups: Vec<Arc<ShellGroup>>,
+    /// Whether it never runs, since one before it leaves.
+    pub is_dead: bool,
     /// Whether it reads what the one before it prints.
     pub piped: bool,
     /// Where its output goes.
@@ -87,6 +89,29 @@ pub(super) struct ShellCommand {
     pub appends: bool,
     /// The text of its here-document, and whether that is filled in.
     pub document: Option<(Word, bool)>,
+}
+
+/// Commands that write into one file, or that run apart, so that they change nothing for others: those in
+/// brackets, in a pipe, and those that nothing waits for (`Command Execution Environment` of bash's manual).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ShellGroup {
+    number: usize,
+    pub apart: bool,
+    /// Where their output goes, and whether that stays behind what is there.
+    pub output: Option<Word>,
+    pub appends: bool,
+    /// How many of the arms around its commands are around all of it.
+    pub depth: usize,
+}
+
+/// The body of a function.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FunctionDefinition {
+    pub name: String,
+    /// Its number: one may be defined again.
+    pub number: usize,
+    /// How many of the arms around its commands are around the definition.
+    pub depth: usize,
 }
 
 #[derive(Debug)]
@@ -100,7 +125,7 @@ enum ShellToken {
 /// The commands in `text`. With `braces`, `{{ … }}` is filled in before a shell sees it.
 pub(super) fn commands(text: &str, braces: bool) -> Vec<ShellCommand> {
     let mut lexer = Lexer::new(text, 0, braces);
-    let mut reader = CommandReader::default();
+    let mut reader = CommandReader::new();
     let mut count = 0;
     while let Some(token) = lexer.token() {
         count += 1;
@@ -162,12 +187,29 @@ mod tests {
     }
 
     #[test]
+    fn what_leaves_is_a_condition_of_what_follows() {
+        let branches = |text: &str| {
+            let shown = |it: &ShellCommand| match it.is_dead {
+                true => "dead".to_owned(),
+                false => format!("{}", it.branch.len()),
+            };
+            commands(text, false).iter().map(shown).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(branches("a || return; b; if c; then d; fi; e"), "0 1 1 2 2 1");
+        assert_eq!(branches("if a; then exit 0; b; else c; fi; d"), "1 1 dead 1 1");
+        assert_eq!(branches("if a; then exit 1; b; fi; d"), "1 1 dead 0");
+        assert_eq!(branches("f() { a || return; b; }; c"), "0 1 1 0");
+        assert_eq!(branches("while a; do b || break; c; done; d"), "1 1 2 2 0");
+        assert_eq!(branches("{ return; }; a; (b; exit; c)"), "0 dead dead dead dead");
+    }
+
+    #[test]
     fn a_function_has_the_commands_between_its_braces() {
         let text = "a() { b; { c; }; }\nfunction d {\n e\n}\nfunction f() {\n(g); }; h (i); j";
         let found = commands(text, false);
         let shown = |it: &ShellCommand| {
             let name = it.words[0].literal().unwrap_or_default();
-            format!("{name}:{}", it.function.as_deref().unwrap_or_default())
+            format!("{name}:{}", it.function.as_ref().map_or("", |it| &it.name))
         };
         let found: Vec<String> = found.iter().map(shown).collect();
         assert_eq!(found, ["b:a", "c:a", "e:d", "g:f", "h:", "i:", "j:"]);

@@ -85,7 +85,8 @@ pub(super) fn read(sources: &Sources, file: FileId) -> (Vec<CommandBlock>, Shell
     };
     let mut read = BTreeSet::from([file]);
     for part in blocks.iter().flat_map(|it| &it.parts) {
-        read_variables(sources, file, &part.code, part.braces, &mut variables, &mut read);
+        let code = (&part.code, part.braces, false);
+        read_variables(sources, file, code, &mut variables, &mut read);
     }
     (blocks, variables)
 }
@@ -93,20 +94,19 @@ pub(super) fn read(sources: &Sources, file: FileId) -> (Vec<CommandBlock>, Shell
 /// From how many files a script may take variables.
 const MAX_SOURCED: usize = 50;
 
-/// Notes what `code` of `file` sets, itself or in the files that it takes in, unless these are among those
-/// that were `read`.
+/// Notes what the code of `file` sets that may have braces and run apart, itself or in the files that it
+/// takes in, unless these are among those that were `read`.
 fn read_variables(
     sources: &Sources,
     file: FileId,
-    code: &Node,
-    braces: bool,
+    (code, braces, apart): (&Node, bool, bool),
     variables: &mut ShellVariables,
     read: &mut BTreeSet<FileId>,
 ) {
     let text = code.as_scalar().map_or("", |it| &*it.text);
     let commands = shell::commands(text, braces);
-    variables.read(code, &commands);
-    for command in &commands {
+    variables.read(code, &commands, apart);
+    for command in commands.iter().filter(|it| !it.is_dead) {
         let [first, other] = &*command.words else { continue };
         if !matches!(first.literal(), Some("source" | ".")) {
             continue;
@@ -120,8 +120,8 @@ fn read_variables(
         if read.len() > MAX_SOURCED {
             variables.lose();
         } else {
-            let code = parse::whole(sources, found);
-            read_variables(sources, found, &code, false, variables, read);
+            let code = (&parse::whole(sources, found), false, apart || command.is_apart());
+            read_variables(sources, found, code, variables, read);
         }
     }
 }

@@ -2,12 +2,9 @@
 
 use super::{
     CommandLine, Session,
-    values::{HOLE, ShellArgument, declaring},
+    values::{HOLE, ShellArgument},
 };
-use crate::{
-    resolve::shell::{ShellCommand, Word},
-    tree::Node,
-};
+use crate::{resolve::shell::ShellCommand, tree::Node};
 
 /// The variables that say it to kubectl and Helm (`helm help` of Helm 4 lists them).
 const VARIABLES: [&str; 2] = ["KUBECONFIG", "HELM_KUBECONTEXT"];
@@ -29,13 +26,11 @@ impl Session<'_> {
     /// Notes the variables that `command` of `code` sets, for itself or for those after it.
     pub(super) fn set_places(&mut self, code: &Node, command: &ShellCommand) {
         self.given.clear();
-        let first = command.words.first().and_then(Word::literal).unwrap_or_default();
-        let words = command.words.get(declaring(command)..).unwrap_or_default();
-        let is_alone = first != "env" && words.iter().all(|it| it.assignment().is_some());
-        for (name, _, word) in words.iter().map_while(Word::assignment) {
+        let (assigned, lasts) = command.assigned();
+        for (name, _, word) in assigned {
             let Some(key) = VARIABLES.iter().find(|it| **it == name) else { continue };
             let value = called(&self.scope.argument(code, &word));
-            match is_alone {
+            match lasts {
                 true => self.places.entry(key).or_default().set(&self.branch, value),
                 false => drop(self.given.insert(key, value)),
             }

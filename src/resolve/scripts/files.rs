@@ -11,12 +11,15 @@ use crate::{
     problem::Problem,
     resolve::{install, layout, names::environment_of},
     source::{self, FileId},
-    tree::Node,
+    tree::{Map, Node},
 };
 
 /// Words in the names of variables that say which environment it is.
 const ENVIRONMENTS: [&str; 9] =
     ["env", "stage", "cluster", "region", "tier", "target", "site", "profile", "workspace"];
+
+/// Why the values of a file are not known.
+const UNREAD: &str = "these values are not read";
 
 /// What matches the paths that `shape` may be, whose holes are `names`: those of one directory or part
 /// of a name each. `None` where nothing else of it says that it is about environments.
@@ -40,6 +43,13 @@ fn pattern(shape: &str, names: &[String]) -> Option<Regex> {
     Regex::new(&format!("^{pattern}$")).ok()
 }
 
+/// `node`, which stands behind what nobody can tell.
+fn opened(node: &Node) -> Option<Node> {
+    let mut map = Map::clone(node.as_map()?);
+    map.open = Some("it is added to what is there already".into());
+    Some(Node::new(map, node.origin.clone()))
+}
+
 impl Session<'_> {
     /// The paths of the repository that `argument` may mean, the likeliest first.
     pub(super) fn paths(&self, argument: &ShellArgument) -> Vec<String> {
@@ -49,11 +59,6 @@ impl Session<'_> {
     fn paths_of(&self, text: &str) -> Vec<String> {
         let own = source::parent(&self.context.sources[self.file].path);
         values::paths(own, &self.dirs, Some(text))
-    }
-
-    pub(super) fn enter(&mut self, dir: &ShellArgument) {
-        let paths = self.paths(dir).into_iter();
-        self.dirs = paths.filter(|it| self.context.sources.is_dir(it)).collect();
     }
 
     /// What a file is called that commands write.
@@ -113,15 +118,16 @@ impl Session<'_> {
             CommandOutput::Objects(objects) => {
                 return match &*objects {
                     [one] => Ok(one.clone()),
-                    _ => untold("these values are not read"),
+                    _ => untold(UNREAD),
                 };
             }
             CommandOutput::Text(text) => {
                 self.reached.files.extend(&text.files);
                 return match text.documents(sources) {
+                    [one] if text.is_open => opened(one).map_or_else(|| untold(UNREAD), Ok),
                     [one] => Ok(one.clone()),
                     [] => untold("the commands before this make these values"),
-                    _ => untold("these values are not read"),
+                    _ => untold(UNREAD),
                 };
             }
             _ => return untold("the commands before this make these values"),

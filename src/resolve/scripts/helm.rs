@@ -175,6 +175,9 @@ impl Session<'_> {
             if layer == "--values" {
                 for part in value.parts(sources) {
                     let read = self.values_of(&part, input);
+                    let map = read.as_ref().ok().and_then(Node::as_map);
+                    let open = map.and_then(|it| it.open.clone());
+                    problems.extend(open.map(|why| Problem::unresolved(&part.origin, &*why)));
                     let read = install::layer(read, &part.origin, problems);
                     values = helm::merge(&values, &read);
                 }

@@ -7,11 +7,12 @@ use super::{
     added::AddedValue,
     build::CommandStep,
     helm, kubectl,
-    values::{self, ShellArgument, ShellFrame},
+    values::{ShellArgument, ShellFrame},
+    written::{BranchPath, BranchedValue},
 };
 use crate::{
     parse,
-    resolve::shell::{self, ShellCommand, Word},
+    resolve::shell::{self, ShellCommand, ShellGroup, Word},
     source::{self, Span},
     tree::{Node, Origin, Via},
 };
@@ -38,12 +39,30 @@ const LOCAL: &[(&str, &str)] = &[
 const WRAPPERS: [&str; 9] =
     ["sudo", "env", "time", "exec", "command", "nohup", "microk8s", "k3s", "-E"];
 
+/// What prints nothing and leaves files as they are.
+const SILENT: [&str; 25] = [
+    ":", "true", "false", "test", "[", "[[", "set", "shopt", "export", "local", "readonly",
+    "declare", "typeset", "unset", "read", "mapfile", "trap", "wait", "sleep", "mkdir", "chmod",
+    "chown", "return", "exit", "alias",
+];
+
 /// A function of a shell.
 #[derive(Debug, Default)]
 pub(super) struct ShellFunction {
-    body: Vec<(Node, ShellCommand)>,
+    /// What it is in the branches that define it.
+    definitions: BranchedValue<FunctionBody>,
     is_called: bool,
 }
+
+/// The commands of a function, and how many of the conditions around them are around the definition.
+#[derive(Debug, Default)]
+struct FunctionBody {
+    commands: Vec<(Node, ShellCommand)>,
+    depth: usize,
+}
+
+/// What commands print, each with the number of the conditions that it stands below.
+type PrintedOutputs = Vec<(usize, CommandOutput)>;
 
 /// The next of `commands` as long as they are `inside` of something.
 fn next_while<'c>(
@@ -62,22 +81,32 @@ impl Session<'_> {
         let commands = shell::commands(code.as_scalar().map_or("", |it| &*it.text), braces);
         // Numbers of conditions are those of one text.
         let (before, mut last) = (self.conditions, 0);
-        let mut main = Vec::new();
+        let (mut main, mut bodies) = (Vec::new(), BTreeMap::<usize, (String, FunctionBody)>::new());
         for mut command in commands {
             for (id, _) in &mut command.branch {
                 last = last.max(*id);
                 *id += before;
             }
-            match &command.function {
-                Some(name) => {
-                    let function = self.functions.entry(name.clone()).or_default();
-                    function.body.push((code.clone(), command));
+            let target = match &command.function {
+                Some(function) => {
+                    let body = FunctionBody { depth: function.depth, ..FunctionBody::default() };
+                    let new = || (function.name.clone(), body);
+                    &mut bodies.entry(function.number).or_insert_with(new).1.commands
                 }
-                None => main.push((code.clone(), command)),
-            }
+                None => &mut main,
+            };
+            target.push((code.clone(), command));
         }
         self.conditions += last + 1;
-        self.sequence(&main);
+        for (name, body) in bodies.into_values() {
+            let own = body.commands.first().and_then(|(_, it)| it.branch.get(..body.depth));
+            let branch: BranchPath =
+                self.around.iter().chain(own.unwrap_or_default()).copied().collect();
+            self.functions.entry(name).or_default().definitions.set(&branch, body);
+        }
+        let own = std::mem::replace(&mut self.around_own, 0);
+        self.sequence(&main, CommandOutput::Unknown);
+        self.around_own = own;
     }
 
     /// Runs the functions that nothing calls, unless it is their text that would: those of a library
@@ -87,18 +116,20 @@ impl Session<'_> {
         let is_unused = is_program && !self.calls_any;
         let names: Vec<String> = self.functions.keys().cloned().collect();
         for name in names {
-            let Some(function) = self.functions.get(&name).filter(|it| !it.is_called) else {
+            let Some(function) = self.functions.get_mut(&name).filter(|it| !it.is_called) else {
                 continue;
             };
-            let body = function.body.clone();
-            if is_unused {
-                let places = body.iter().filter_map(|(code, it)| self.place(code, it));
-                let places: Vec<Span> = places.collect();
-                self.unused.extend(places);
-            } else {
-                self.scope.frame.is_uncalled = true;
-                self.sequence(&body);
-                self.scope.frame.is_uncalled = false;
+            let definitions = std::mem::take(&mut function.definitions);
+            for (branch, body) in definitions.all() {
+                if is_unused {
+                    let places = body.commands.iter().filter_map(|(code, it)| self.place(code, it));
+                    let places: Vec<Span> = places.collect();
+                    self.unused.extend(places);
+                } else {
+                    self.scope.frame.is_uncalled = true;
+                    self.body(branch.clone(), body);
+                    self.scope.frame.is_uncalled = false;
+                }
             }
         }
     }
@@ -110,75 +141,144 @@ impl Session<'_> {
         parse::part(self.context.sources, code, range).written_at()
     }
 
-    /// Runs the commands of one subshell, which reads `input`: what they set and where they go is that of
-    /// no other.
-    fn apart(
+    /// Runs a body of a function below the conditions `around`.
+    fn body(&mut self, around: BranchPath, body: &FunctionBody) -> PrintedOutputs {
+        let around = std::mem::replace(&mut self.around, around);
+        let own = std::mem::replace(&mut self.around_own, body.depth);
+        let printed = self.sequence(&body.commands, CommandOutput::Unknown);
+        (self.around, self.around_own) = (around, own);
+        printed
+    }
+
+    /// The conditions around what has `branch` in its text.
+    fn below(&self, branch: &[(usize, usize)]) -> BranchPath {
+        let own = branch.get(self.around_own..).unwrap_or_default();
+        self.around.iter().chain(own).copied().collect()
+    }
+
+    /// What commands below `depth` conditions print that printed all of `printed`: whether what stands in
+    /// a branch is among it nobody can tell.
+    fn output(&self, printed: PrintedOutputs, depth: usize) -> CommandOutput {
+        match printed.iter().all(|it| it.0 == depth) {
+            true => {
+                let all: Vec<_> = printed.into_iter().map(|it| it.1).collect();
+                self.joined(&all)
+            }
+            false => CommandOutput::Unknown,
+        }
+    }
+
+    /// Runs the commands of one group, the first of which reads `input`. Where they run apart, what they
+    /// set and where they go is that of no other.
+    fn group(
         &mut self,
+        group: &ShellGroup,
+        body: &[(Node, ShellCommand)],
         input: CommandOutput,
-        commands: impl Iterator<Item = (Node, ShellCommand)>,
     ) -> CommandOutput {
-        let body: Vec<_> = commands
-            .map(|(code, mut command)| {
-                command.subshells.remove(0);
-                (code, command)
-            })
-            .collect();
-        let input = std::mem::replace(&mut self.input, input);
-        let (frame, dirs, places) =
-            (self.scope.frame.clone(), self.dirs.clone(), self.places.clone());
-        let output = self.sequence(&body);
-        (self.scope.frame, self.dirs, self.places, self.input) = (frame, dirs, places, input);
+        let Some((code, first)) = body.first() else { return CommandOutput::Unknown };
+        let branch = self.below(first.branch.get(..group.depth).unwrap_or(&first.branch));
+        let before = first.piped.then(|| std::mem::replace(&mut self.input, input.clone()));
+        let kept = group.apart.then(|| {
+            let frame = self.scope.frame.clone();
+            // Copying takes its time, too.
+            self.ran += (frame.named.len() + frame.added.len()) / 100;
+            (frame, self.dirs.clone(), self.pushed.clone(), self.places.clone())
+        });
+        self.subshells += usize::from(group.apart);
+        let printed = self.sequence(body, input);
+        self.subshells -= usize::from(group.apart);
+        let mut output = self.output(printed, group.depth);
+        if let Some(file) = &group.output {
+            let file = self.scope.argument(code, file);
+            let content = std::mem::replace(&mut output, CommandOutput::nothing());
+            self.branch = branch;
+            self.write(&file, content, group.appends);
+        }
+        if let Some(before) = before {
+            self.input = before;
+        }
+        if let Some((frame, dirs, pushed, mut places)) = kept {
+            // A context is chosen in a file.
+            places.extend(self.places.remove("context").map(|it| ("context", it)));
+            (self.scope.frame, self.dirs, self.pushed, self.places) = (frame, dirs, pushed, places);
+        }
         output
     }
 
-    /// Runs `commands` one after the other, and gives what the last one prints.
-    fn sequence(&mut self, commands: &[(Node, ShellCommand)]) -> CommandOutput {
-        let (around, mut output) = (self.around.clone(), CommandOutput::Unknown);
+    /// Runs `commands` one after the other, the first of which reads `input` where it is piped.
+    fn sequence(
+        &mut self,
+        commands: &[(Node, ShellCommand)],
+        input: CommandOutput,
+    ) -> PrintedOutputs {
+        let mut printed = PrintedOutputs::new();
+        let (mut output, mut depth) = (input, None);
         let mut commands = commands.iter();
         while let Some((code, command)) = commands.next() {
             self.ran += 1;
             if self.ran > MAX_COMMANDS {
-                return CommandOutput::Unknown;
+                output = CommandOutput::Unknown;
+                break;
             }
-            if let Some(shell) = command.subshells.first() {
-                let body = next_while(&mut commands, |it| it.subshells.first() == Some(shell));
-                let input = if command.piped { output } else { self.input.clone() };
-                let first = (code.clone(), ShellCommand { piped: false, ..command.clone() });
-                output = self.apart(input, std::iter::once(first).chain(body.iter().cloned()));
+            let place = self.place(code, command);
+            if command.is_dead {
+                self.unused.extend(place);
                 continue;
             }
+            let before = std::mem::replace(&mut output, CommandOutput::Unknown);
             let input = match (&command.document, command.piped) {
-                (Some((document, filled)), _) => self.document(code, document, *filled),
-                (None, true) => output,
-                // In a function, what its call reads.
-                (None, false) => self.input.clone(),
+                (_, true) => before,
+                (_, false) => {
+                    printed.extend(depth.zip(Some(before)).filter(|it| !it.1.is_nothing()));
+                    // In a function, what its call reads.
+                    self.input.clone()
+                }
+            };
+            depth = Some(command.branch.len());
+            if let Some(group) = command.groups.last() {
+                let rest = next_while(&mut commands, |it| it.groups.last() == Some(group));
+                let rest = rest.iter().cloned();
+                let body = std::iter::once((code.clone(), command.clone())).chain(rest);
+                let inner = |(code, mut command): (Node, ShellCommand)| {
+                    command.groups.pop();
+                    (code, command)
+                };
+                output = self.group(group, &body.map(inner).collect::<Vec<_>>(), input);
+                depth = Some(group.depth);
+                continue;
+            }
+            let input = match &command.document {
+                Some((document, filled)) => self.document(code, document, *filled),
+                None => input,
             };
             if !command.piped {
                 self.at.clear();
             }
-            let place = self.place(code, command);
             self.at.extend(place);
-            self.branch = around.iter().chain(&command.branch).copied().collect();
+            self.branch = self.below(&command.branch);
             self.scope.frame.branch.clone_from(&self.branch);
             if command.words.first().and_then(Word::literal) == Some("for") {
                 let body = next_while(&mut commands, |it| it.branch.starts_with(&command.branch));
-                self.repeat(code, command, body);
-                output = CommandOutput::Unknown;
+                if !self.repeat(code, command, body) {
+                    output = CommandOutput::nothing();
+                }
                 continue;
             }
             output = self.command(code, command, input);
             if let Some(file) = &command.output {
                 let file = self.scope.argument(code, file);
-                let content = std::mem::replace(&mut output, CommandOutput::Unknown);
+                let content = std::mem::replace(&mut output, CommandOutput::nothing());
                 self.write(&file, content, command.appends);
             }
         }
-        output
+        printed.extend(depth.zip(Some(output)).filter(|it| !it.1.is_nothing()));
+        printed
     }
 
     /// Runs `body` for each item of the loop that `head` begins. Items for which the same is installed
-    /// are different clusters.
-    fn repeat(&mut self, code: &Node, head: &ShellCommand, body: &[(Node, ShellCommand)]) {
+    /// are different clusters. Tells whether it may print something.
+    fn repeat(&mut self, code: &Node, head: &ShellCommand, body: &[(Node, ShellCommand)]) -> bool {
         let mut words = self.scope.arguments(code, head);
         let name = words.get(1).and_then(|it| it.text()).unwrap_or_default().to_owned();
         let items = words.split_off(words.len().min(3));
@@ -188,14 +288,13 @@ impl Session<'_> {
             return self.with(&name, item, body);
         }
         if items.is_empty() || items.len() > MAX_ITEMS || !items.iter().all(is_told) {
-            self.sequence(body);
-            return;
+            return !self.sequence(body, CommandOutput::Unknown).is_empty();
         }
-        let start = self.steps.len();
+        let (start, mut prints) = (self.steps.len(), false);
         let (mut installed, mut again) = (BTreeSet::<String>::new(), false);
         for item in &items {
             let before = self.steps.len();
-            self.with(&name, item.clone(), body);
+            prints |= self.with(&name, item.clone(), body);
             let names: BTreeSet<String> =
                 self.steps[before..].iter().flat_map(CommandStep::names).collect();
             again |= !installed.is_disjoint(&names);
@@ -208,24 +307,33 @@ impl Session<'_> {
             };
             self.choices = items.iter().map(choice).collect();
         }
+        prints
     }
 
-    /// Runs `body` where `name` is `item`.
-    fn with(&mut self, name: &str, item: ShellArgument, body: &[(Node, ShellCommand)]) {
+    /// Runs `body` where `name` is `item`, and tells whether it may print something.
+    fn with(&mut self, name: &str, item: ShellArgument, body: &[(Node, ShellCommand)]) -> bool {
         let before = self.scope.frame.named.insert(name.to_owned(), item);
         self.scope.frame.branched.remove(name);
-        self.sequence(body);
+        let printed = self.sequence(body, CommandOutput::Unknown);
         match before {
             Some(before) => drop(self.scope.frame.named.insert(name.to_owned(), before)),
             None => drop(self.scope.frame.named.remove(name)),
         }
+        !printed.is_empty()
     }
 
-    /// Calls the function `name`, which reads `input`, if there is one that does not run already.
-    fn call(&mut self, name: &str, arguments: &[ShellArgument], input: &CommandOutput) -> bool {
-        let Some(function) = self.functions.get_mut(name) else { return false };
+    /// Calls the function `name`, which reads `input`, and gives what it prints, if there is one.
+    fn call(
+        &mut self,
+        name: &str,
+        arguments: &[ShellArgument],
+        input: &CommandOutput,
+    ) -> Option<CommandOutput> {
+        let function = self.functions.get_mut(name)?;
         function.is_called = true;
-        let body = std::mem::take(&mut function.body);
+        // While it runs it cannot be called again.
+        let definitions = std::mem::take(&mut function.definitions);
+        let mut output = CommandOutput::Unknown;
         if self.calls < MAX_CALLS {
             let frame = ShellFrame {
                 named: self.scope.frame.named.clone(),
@@ -235,13 +343,21 @@ impl Session<'_> {
                 ..ShellFrame::default()
             };
             let frame = std::mem::replace(&mut self.scope.frame, frame);
-            let around = std::mem::replace(&mut self.around, self.branch.clone());
+            let here = self.branch.clone();
             let input = std::mem::replace(&mut self.input, input.clone());
             self.calls += 1;
-            self.sequence(&body);
+            for (branch, body) in definitions.all() {
+                let own = branch.iter().filter(|it| !here.contains(it));
+                let printed = self.body(here.iter().chain(own).copied().collect(), body);
+                output = match definitions.all().len() {
+                    1 => self.output(printed, body.depth),
+                    _ => CommandOutput::Unknown,
+                };
+            }
             self.calls -= 1;
+            self.branch = here;
             let inner = std::mem::replace(&mut self.scope.frame, frame);
-            (self.around, self.input) = (around, input);
+            self.input = input;
             self.scope.frame.added = inner.added;
             for (name, value) in inner.outer.into_iter().rev() {
                 match value {
@@ -251,30 +367,27 @@ impl Session<'_> {
             }
         }
         if let Some(function) = self.functions.get_mut(name) {
-            function.body = body;
+            function.definitions = definitions;
         }
-        true
+        Some(output)
     }
 
     /// Sets what `command` assigns: what a function is called with may be gone later, and what a file sets
     /// that is taken in, or what is added to something, is that from here on.
     fn assign(&mut self, code: &Node, command: &ShellCommand) {
-        let first = command.words.first().and_then(Word::literal).unwrap_or_default();
-        let declares = values::declaring(command);
-        let assigned = command.words.iter().skip(declares).map_while(Word::assignment);
-        let is_alone = declares > 0 || command.words.iter().all(|it| it.assignment().is_some());
-        let all = self.calls > 0 || self.sources > 0;
+        let (assigned, lasts) = command.assigned();
+        let is_added = |it: &&str| self.scope.variables.is_added(it);
+        for name in command.local().filter(|it| self.calls > 0 && is_added(it)) {
+            let outer = self.scope.frame.added.remove(name);
+            self.scope.frame.outer.push((name.to_owned(), outer));
+        }
+        let all = self.calls > 0 || self.sources > 0 || self.subshells > 0;
         for (name, adds, word) in assigned {
             if self.scope.variables.is_added(name) {
                 // Before another command it is set for that one only.
-                if !is_alone {
-                    continue;
+                if lasts {
+                    self.add(code, name, adds, &word);
                 }
-                if self.calls > 0 && matches!(first, "local" | "declare" | "typeset") {
-                    let outer = self.scope.frame.added.get(name).cloned();
-                    self.scope.frame.outer.push((name.to_owned(), outer));
-                }
-                self.add(code, name, adds, &word);
                 continue;
             }
             if word.items.is_some() || !(all || self.scope.frame.named.contains_key(name)) {
@@ -282,7 +395,7 @@ impl Session<'_> {
             }
             let mut value = self.scope.argument(code, &word);
             // What it is chosen to be is one of what it may be.
-            let is_sure = command.branch.is_empty() && !adds;
+            let is_sure = command.is_sure() && !adds;
             let is_one = value.text.is_some() && value.shape.1.is_empty();
             if !(is_sure && is_one) && self.chosen.contains_key(name) {
                 continue;
@@ -376,20 +489,17 @@ impl Session<'_> {
             skipped += 1;
         }
         let Some((program, arguments)) = arguments[skipped..].split_first() else {
-            return input;
+            return CommandOutput::nothing();
         };
         let program = program.program();
         self.calls_any |= program.is_none();
         let program = program.unwrap_or_default();
         self.start_cluster(program, arguments);
         self.choose_cluster(program, arguments);
-        let words = || arguments.iter().filter(|it| !it.head.starts_with('-'));
+        if let Some(output) = self.file_program(program, arguments, &input) {
+            return output;
+        }
         match program {
-            "cd" | "pushd" => {
-                if let Some(dir) = words().next() {
-                    self.enter(dir);
-                }
-            }
             "shift" => {
                 let count = arguments.first().and_then(|it| it.text()?.parse().ok()).unwrap_or(1);
                 if let Some(frame) = &mut self.scope.frame.positional {
@@ -426,79 +536,33 @@ impl Session<'_> {
                     return CommandOutput::Build(place.clone());
                 }
             }
-            "cat" => {
-                let files: Vec<&ShellArgument> = words().collect();
-                return match (&*files, input) {
-                    ([file], CommandOutput::Unknown) => self.content(file),
-                    ([_, _, ..], CommandOutput::Unknown) => {
-                        let contents: Vec<_> = files.iter().map(|it| self.content(it)).collect();
-                        self.joined(&contents)
-                    }
-                    (_, input) => input,
-                };
-            }
-            "tee" => {
-                let appends = |it: &ShellArgument| matches!(&*it.head, "-a" | "--append");
-                let appends = arguments.iter().any(appends);
-                words().for_each(|it| self.write(it, input.clone(), appends));
-                return input;
-            }
-            "cp" | "mv" | "ln" => {
-                if let [from, into] = &*words().collect::<Vec<_>>() {
-                    let content = self.content(from);
-                    self.write(into, content, false);
-                }
-            }
-            "curl" | "wget" => return self.fetch(program, arguments),
-            "echo" | "ls" | "test" | "[" | "[[" | "grep" | "rm" => {}
-            _ if self.call(program, arguments, &input) => {}
-            _ => {
-                // What else names a file may change it, and what names a function may call it.
-                words().for_each(|it| self.touch(it));
-                let is_function = |it: &ShellArgument| {
-                    it.text().is_some_and(|it| self.functions.contains_key(it))
-                };
-                if let Some(at) = arguments.iter().position(is_function)
-                    && let Some(name) = arguments[at].text()
-                {
-                    self.call(name, &arguments[at + 1..], &input);
-                }
-            }
+            "echo" | "ls" | "grep" => {}
+            _ => return self.other(program, arguments, &input),
         }
         CommandOutput::Unknown
     }
 
-    /// What a download prints, or writes into the file that it names.
-    fn fetch(&mut self, program: &str, arguments: &[ShellArgument]) -> CommandOutput {
-        let mut words = arguments.iter();
-        let Some(url) = words.find(|it| it.head.contains("://")) else {
-            return CommandOutput::Unknown;
-        };
-        let content = CommandOutput::Url(url.clone());
-        let is_into = |it: &ShellArgument| {
-            let long = matches!(&*it.head, "--output" | "--output-document");
-            let letter = if program == "curl" { 'o' } else { 'O' };
-            long || it.head.starts_with('-')
-                && !it.head.starts_with("--")
-                && it.head.ends_with(letter)
-        };
-        let into = arguments.iter().position(is_into).and_then(|it| arguments.get(it + 1));
-        let by_name = program == "wget"
-            || arguments.iter().any(|it| {
-                it.head == "--remote-name"
-                    || !it.head.starts_with("--")
-                        && it.head.starts_with('-')
-                        && it.head.ends_with('O')
-            });
-        match into {
-            Some(file) if file.text() == Some("-") => return content,
-            Some(file) => self.write(file, content, false),
-            None if by_name => {
-                let name = source::file_name(&url.head);
-                let file = ShellArgument::plain(name, &url.origin);
-                self.write(&file, content, false);
-            }
-            None => return content,
+    /// Runs a function, or a program of which no more is known than that.
+    fn other(
+        &mut self,
+        program: &str,
+        arguments: &[ShellArgument],
+        input: &CommandOutput,
+    ) -> CommandOutput {
+        if let Some(output) = self.call(program, arguments, input) {
+            return output;
+        }
+        if SILENT.contains(&program) {
+            return CommandOutput::nothing();
+        }
+        // What else names a file may change it, and what names a function may call it.
+        arguments.iter().filter(|it| !it.head.starts_with('-')).for_each(|it| self.touch(it));
+        let is_function =
+            |it: &ShellArgument| it.text().is_some_and(|it| self.functions.contains_key(it));
+        if let Some(at) = arguments.iter().position(is_function)
+            && let Some(name) = arguments[at].text()
+        {
+            self.call(name, &arguments[at + 1..], input);
         }
         CommandOutput::Unknown
     }

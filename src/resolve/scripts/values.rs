@@ -40,14 +40,14 @@ pub(super) const ROOT: char = '\u{2}';
 /// Stands for the directory in which a command runs at the start of a path.
 pub(super) const CURRENT: char = '\u{3}';
 
+/// Stands for a directory that is not in the repository, with more of its name below it.
+pub(super) const AWAY: char = '\u{5}';
+
 /// What is a path where the program runs, and nothing else anywhere.
 const PLACES: [char; 3] = [HERE, ROOT, CURRENT];
 
 /// Stands for what may be something else each time.
 pub(super) const HOLE: char = '\u{4}';
-
-/// What assigns the words behind it.
-pub(super) const DECLARE: [&str; 6] = ["export", "local", "readonly", "declare", "typeset", "env"];
 
 /// What is set, by name: `None` what is set more than once.
 pub(super) type SetVariables = BTreeMap<String, Option<(Node, Word)>>;
@@ -139,9 +139,9 @@ impl ShellVariables {
         }
     }
 
-    /// Notes what `commands` of `code` set.
-    pub(super) fn read(&mut self, code: &Node, commands: &[ShellCommand]) {
-        for command in commands {
+    /// Notes what `commands` of `code` set, which is gone behind them if they run `apart`.
+    pub(super) fn read(&mut self, code: &Node, commands: &[ShellCommand], apart: bool) {
+        for command in commands.iter().filter(|it| !it.is_dead) {
             let first = command.words.first().and_then(Word::literal).unwrap_or_default();
             if let ("for", Some(name)) = (first, command.words.get(1).and_then(Word::literal)) {
                 let one = command.words.get(3).filter(|_| command.words.len() == 4);
@@ -155,26 +155,19 @@ impl ShellVariables {
                 let names = words.filter_map(Word::literal).filter(|it| !it.starts_with('-'));
                 for name in names.filter(|_| program != "printf" || first_option(command) == "-v") {
                     self.changed.insert(name.to_owned());
-                    if program == "read" {
+                    if program == "read" || program == "unset" {
                         self.set(name, None);
                     }
                 }
             }
-            let declares = DECLARE.contains(&first);
-            for word in command.words.iter().skip(declaring(command)) {
-                match word.assignment() {
-                    Some((name, adds, value)) => {
-                        // What stands under a condition may be what it was before.
-                        let is_sure = command.branch.is_empty();
-                        let is_literal = is_sure && !adds && !value.refers_to(name);
-                        if adds {
-                            self.added.insert(name.to_owned());
-                        }
-                        self.set(name, is_literal.then_some((code, value)));
-                    }
-                    None if declares => {}
-                    None => break,
+            for (name, adds, value) in command.assigned().0 {
+                // What stands under a condition may be what it was before.
+                let is_sure = command.is_sure() && !apart && !command.is_apart();
+                let is_literal = is_sure && !adds && !value.refers_to(name);
+                if adds {
+                    self.added.insert(name.to_owned());
                 }
+                self.set(name, is_literal.then_some((code, value)));
             }
         }
     }
@@ -186,13 +179,6 @@ const CHANGING: [&str; 6] = ["read", "unset", "printf", "mapfile", "readarray", 
 fn first_option(command: &ShellCommand) -> &str {
     let mut words = command.words.iter().filter_map(Word::literal);
     words.find(|it| it.starts_with('-')).unwrap_or_default()
-}
-
-/// How many words of `command` come before what it assigns: `local -a`.
-pub(super) fn declaring(command: &ShellCommand) -> usize {
-    let mut words = command.words.iter().map(|it| it.literal().unwrap_or_default());
-    let declares = words.next().is_some_and(|it| DECLARE.contains(&it));
-    if declares { 1 + words.take_while(|it| it.starts_with('-')).count() } else { 0 }
 }
 
 impl Word {
@@ -611,10 +597,16 @@ pub(super) fn paths(own: &str, dirs: &[String], text: Option<&str>) -> Vec<Strin
         Some(HERE) => (&here[..], &text[HERE.len_utf8()..]),
         Some(ROOT) => (&[String::new()][..], &text[ROOT.len_utf8()..]),
         Some(CURRENT) => (dirs, &text[CURRENT.len_utf8()..]),
-        _ => return unique(dirs.iter().filter_map(|it| source::join(it, text))),
+        _ if text.starts_with('/') => return Vec::new(),
+        _ => (dirs, text),
     };
     let rest = text.trim_start_matches('/');
-    unique(dirs.iter().filter_map(|it| source::join(it, if rest.is_empty() { "." } else { rest })))
+    // What lies above a directory that is elsewhere is so, too.
+    let is_there = |dir: &String, it: &String| !dir.starts_with(AWAY) || it.starts_with(AWAY);
+    unique(dirs.iter().filter_map(|dir| {
+        let path = source::join(dir, if rest.is_empty() { "." } else { rest });
+        path.filter(|it| is_there(dir, it))
+    }))
 }
 
 fn unique(paths: impl Iterator<Item = String>) -> Vec<String> {

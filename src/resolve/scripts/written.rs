@@ -37,6 +37,11 @@ impl<T> Default for BranchedValue<T> {
 }
 
 impl<T> BranchedValue<T> {
+    /// All that it was set to and that may still count, each with its branch.
+    pub(super) fn all(&self) -> &[(BranchPath, T)] {
+        &self.0
+    }
+
     /// Sets it in `branch`: whoever gets there has nothing of what was set in there before.
     pub(super) fn set(&mut self, branch: &[(usize, usize)], value: T) {
         self.0.retain(|(it, _)| !it.starts_with(branch));
@@ -68,6 +73,8 @@ pub(super) struct WrittenText {
     holes: Vec<Hole>,
     /// The files of the repository that are in it.
     pub files: Vec<FileId>,
+    /// Whether it stands behind something that nobody can tell.
+    pub is_open: bool,
     parsed: OnceLock<Vec<Node>>,
 }
 
@@ -95,22 +102,30 @@ impl WrittenText {
         }
     }
 
-    /// It with `other` behind it.
-    fn with(&self, other: &Self) -> Self {
+    /// Adds `other` behind it.
+    fn append(&mut self, other: &Self) {
         let shift = self.text.len();
         let moved = |it: &Hole| {
             let range = it.range.start + shift..it.range.end + shift;
             Hole { range, ..it.clone() }
         };
-        let mut holes = self.holes.clone();
-        holes.extend(other.holes.iter().map(moved));
-        Self {
-            text: self.text.clone() + &other.text,
-            parts: [&self.parts[..], &other.parts].concat(),
-            holes,
-            files: [&self.files[..], &other.files].concat(),
-            parsed: OnceLock::new(),
-        }
+        self.text += &other.text;
+        self.holes.extend(other.holes.iter().map(moved));
+        self.parts.extend(other.parts.iter().cloned());
+        self.files.extend(&other.files);
+        self.is_open |= other.is_open;
+    }
+
+    /// It behind something that nobody can tell: that goes on where its first line is below another.
+    fn opened(&self) -> Option<Self> {
+        let is_below = self.text.starts_with([' ', '-', '\t']);
+        let mut opened = Self { is_open: true, ..Self::default() };
+        opened.append(self);
+        Some(opened).filter(|_| !is_below)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty() && !self.is_open
     }
 
     /// The documents of the text; none where it is no YAML.
@@ -199,9 +214,15 @@ impl Session<'_> {
                 }
                 _ => None,
             });
-            content = match before {
-                Some(before) => self.joined(&[before, content]),
-                None => content,
+            content = match (before, content) {
+                (Some(before), content) if before.is_nothing() => content,
+                (Some(before), content) => self.joined(&[before, content]),
+                // It may be there when the commands run.
+                (None, CommandOutput::Text(text)) => match text.opened() {
+                    Some(text) => CommandOutput::Text(text.into()),
+                    None => CommandOutput::Unknown,
+                },
+                (None, _) => CommandOutput::Unknown,
             };
         }
         self.made.entry(key).or_default().set(&self.branch, (content, at));
@@ -209,11 +230,11 @@ impl Session<'_> {
 
     /// What is written into the file that is called `key`.
     pub(super) fn made(&self, key: &str) -> Option<(CommandOutput, Vec<Span>)> {
-        let (found, _) = self.made.get(key)?.at(&self.branch);
+        let (found, is_sure) = self.made.get(key)?.at(&self.branch);
         match &*found {
             [] => None,
-            // Where only a branch writes it, it is what is there.
-            [one] => Some(Clone::clone(one)),
+            [one] if is_sure => Some(Clone::clone(one)),
+            // Whether a branch wrote it nobody can tell.
             [(_, at), ..] => Some((CommandOutput::Unknown, at.clone())),
         }
     }
@@ -222,15 +243,18 @@ impl Session<'_> {
     pub(super) fn joined(&self, contents: &[CommandOutput]) -> CommandOutput {
         let sources = self.context.sources;
         let mut all = WrittenText::default();
+        if let [one] = contents {
+            return one.clone();
+        }
         for content in contents {
-            all = match content {
-                CommandOutput::Text(text) => all.with(text),
+            match content {
+                CommandOutput::Text(text) => all.append(text),
                 CommandOutput::Path(place) => match self.found(place) {
-                    Some(file) => all.with(&WrittenText::of_file(sources, file)),
+                    Some(file) => all.append(&WrittenText::of_file(sources, file)),
                     None => return CommandOutput::Unknown,
                 },
                 _ => return CommandOutput::Unknown,
-            };
+            }
             if all.text.len() > MAX_TEXT {
                 return CommandOutput::Unknown;
             }

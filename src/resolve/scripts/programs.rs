@@ -1,0 +1,172 @@
+//! Programs that read and write files, and those that go elsewhere.
+
+use super::{
+    CommandOutput, Session,
+    values::{AWAY, ShellArgument},
+};
+use crate::source;
+
+impl Session<'_> {
+    /// Runs `program` if that is one of those; what it prints.
+    pub(super) fn file_program(
+        &mut self,
+        program: &str,
+        arguments: &[ShellArgument],
+        input: &CommandOutput,
+    ) -> Option<CommandOutput> {
+        let is_word = |it: &&ShellArgument| !it.head.starts_with('-') || it.head == "-";
+        let words: Vec<&ShellArgument> = arguments.iter().filter(is_word).collect();
+        match program {
+            "cd" => self.enter(words.first().copied()),
+            "pushd" => {
+                self.pushed.push(self.dirs.clone());
+                self.enter(words.first().copied());
+                return Some(CommandOutput::Unknown);
+            }
+            "popd" => {
+                let before = self.pushed.pop();
+                self.dirs = before.unwrap_or_else(|| vec![AWAY.to_string()]);
+                return Some(CommandOutput::Unknown);
+            }
+            "rm" => words.into_iter().for_each(|it| self.remove(it)),
+            "touch" => {
+                for file in words {
+                    let is_there = self.key(file).is_some_and(|it| self.made.contains_key(&it))
+                        || self.found(file).is_some();
+                    if !is_there {
+                        self.write(file, CommandOutput::nothing(), false);
+                    }
+                }
+            }
+            "cp" | "mv" | "ln" => {
+                if let [from, into] = *words {
+                    let content = self.content(from);
+                    self.write(&self.inside(from, into), content, false);
+                    if program == "mv" {
+                        self.remove(from);
+                    }
+                }
+            }
+            "cat" => {
+                let content = |it: &&ShellArgument| match it.text() {
+                    Some("-") => input.clone(),
+                    _ => self.content(it),
+                };
+                return Some(match &*words {
+                    [] => input.clone(),
+                    files => self.joined(&files.iter().map(content).collect::<Vec<_>>()),
+                });
+            }
+            "tee" => {
+                let appends = |it: &ShellArgument| matches!(&*it.head, "-a" | "--append");
+                let appends = arguments.iter().any(appends);
+                words.into_iter().for_each(|it| self.write(it, input.clone(), appends));
+                return Some(input.clone());
+            }
+            "curl" | "wget" => return Some(self.fetch(program, arguments)),
+            _ => return None,
+        }
+        Some(CommandOutput::nothing())
+    }
+
+    /// The file that `from` becomes in `into`, which may be a directory.
+    fn inside(&self, from: &ShellArgument, into: &ShellArgument) -> ShellArgument {
+        let (Some(from), Some(text)) = (&from.text, &into.text) else { return into.clone() };
+        let is_dir = text.ends_with(['/', '.'])
+            || self.paths(into).iter().any(|it| self.context.sources.is_dir(it));
+        match is_dir {
+            true => {
+                let name = source::file_name(from.trim_end_matches('/'));
+                ShellArgument::plain(
+                    &format!("{}/{name}", text.trim_end_matches('/')),
+                    &into.origin,
+                )
+            }
+            false => into.clone(),
+        }
+    }
+
+    /// Goes where `cd` goes: what is not in the repository is elsewhere, in a place of its name.
+    pub(super) fn enter(&mut self, dir: Option<&ShellArgument>) {
+        let before = self.dirs.clone();
+        let is_back = dir.is_some_and(|it| it.text() == Some("-"));
+        let paths = match dir {
+            Some(_) if is_back => self.left.clone(),
+            Some(dir) => self.paths(dir),
+            None => Vec::new(),
+        };
+        let is_there = |it: &&String| self.context.sources.is_dir(it);
+        let there: Vec<String> = paths.iter().filter(is_there).cloned().collect();
+        self.dirs = match (there.is_empty(), paths.is_empty()) {
+            (false, _) => there,
+            (true, false) => paths,
+            (true, true) => {
+                let name = dir.map_or("", |it| it.text.as_ref().unwrap_or(&it.raw));
+                vec![format!("{AWAY}/{}", name.replace("..", ""))]
+            }
+        };
+        self.left = before;
+    }
+
+    /// Notes that `file`, or all that is in it, is gone; what matches a pattern may be.
+    fn remove(&mut self, file: &ShellArgument) {
+        let Some(key) = self.key(file) else { return };
+        let (start, is_pattern) = match key.find(['*', '?', '[']) {
+            Some(at) => (key[..at].to_owned(), true),
+            None => (format!("{key}/"), false),
+        };
+        let end = key.rsplit(['*', '?', ']']).next().filter(|_| is_pattern).unwrap_or_default();
+        let from = self.made.range(start.clone()..).map(|it| it.0);
+        let below = from.take_while(|it| it.starts_with(&start)).filter(|it| it.ends_with(end));
+        let below: Vec<String> = below.cloned().collect();
+        for key in below {
+            let content =
+                if is_pattern { CommandOutput::Unknown } else { CommandOutput::nothing() };
+            self.note(key, content);
+        }
+        if !is_pattern {
+            self.note(key, CommandOutput::nothing());
+        }
+    }
+
+    /// Notes what the file is now that is called `key`.
+    fn note(&mut self, key: String, content: CommandOutput) {
+        let at = self.at.clone();
+        self.made.entry(key).or_default().set(&self.branch, (content, at));
+    }
+
+    /// What a download prints, or writes into the file that it names.
+    fn fetch(&mut self, program: &str, arguments: &[ShellArgument]) -> CommandOutput {
+        let mut words = arguments.iter();
+        let Some(url) = words.find(|it| it.head.contains("://")) else {
+            return CommandOutput::Unknown;
+        };
+        let content = CommandOutput::Url(url.clone());
+        let is_into = |it: &ShellArgument| {
+            let long = matches!(&*it.head, "--output" | "--output-document");
+            let letter = if program == "curl" { 'o' } else { 'O' };
+            long || it.head.starts_with('-')
+                && !it.head.starts_with("--")
+                && it.head.ends_with(letter)
+        };
+        let into = arguments.iter().position(is_into).and_then(|it| arguments.get(it + 1));
+        let by_name = program == "wget"
+            || arguments.iter().any(|it| {
+                it.head == "--remote-name"
+                    || !it.head.starts_with("--")
+                        && it.head.starts_with('-')
+                        && it.head.ends_with('O')
+            });
+        match into {
+            Some(file) if file.text() == Some("-") => return content,
+            Some(file) => self.write(file, content, false),
+            None if by_name => {
+                let name = source::file_name(&url.head);
+                let file = ShellArgument::plain(name, &url.origin);
+                self.write(&file, content, false);
+            }
+            None => return content,
+        }
+        CommandOutput::Unknown
+    }
+}
