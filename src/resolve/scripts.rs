@@ -9,6 +9,7 @@ mod build;
 mod carriers;
 mod cluster;
 mod files;
+mod gitlab;
 mod helm;
 mod jobs;
 mod kubectl;
@@ -52,9 +53,18 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     let mut found = Discovery::default();
     let charts = NamedCharts::new(layout);
     let mut held = Held::default();
+    let pipeline = gitlab::pipeline(context.sources);
     for (file, source) in context.sources.iter() {
-        let apart = layout.is_excluded(file) || command::is_aside(&source.path);
-        let speaks = matches!(source.relevance, Relevance::Script | Relevance::Subject)
+        let (is_pipeline, is_part) = pipeline
+            .as_ref()
+            .map_or((false, false), |it| (it.file == file, it.files.contains(&file)));
+        let apart = layout.is_excluded(file) || command::is_aside(&source.path) || is_part;
+        let is_ours = |it: FileId| {
+            matches!(context.sources[it].relevance, Relevance::Script | Relevance::Subject)
+        };
+        let parts = pipeline.iter().filter(|_| is_pipeline).flat_map(|it| &it.files);
+        let speaks = is_ours(file)
+            || parts.copied().any(is_ours)
             || is_script(&source.path) && charts.are_told_in(context.sources, file);
         if apart || !(speaks || charts.may_be_in(context.sources, file)) {
             continue;
@@ -85,7 +95,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
             }
         };
         if carriers::may_hold(context.sources, file) {
-            let (blocks, variables) = carriers::read(context.sources, file);
+            let (blocks, variables) = carriers::read(context.sources, file, pipeline.as_ref());
             let run = |block| {
                 Session::each(|it| Session::run(context, layout, file, &variables, block, it))
             };
@@ -382,7 +392,11 @@ impl<'a> Session<'a> {
                 Some(value) => {
                     session.scope.argument(value, &carriers::word_of(value).unwrap_or_default())
                 }
-                None => ShellArgument::unknown(name, &Origin::at(Via::Written, None)),
+                // It may be any number of words.
+                None => {
+                    let unknown = ShellArgument::unknown(name, &Origin::at(Via::Written, None));
+                    ShellArgument { wild: true, ..unknown }
+                }
             };
             session.scope.frame.named.insert(name.clone(), own);
         }
@@ -407,6 +421,9 @@ impl<'a> Session<'a> {
         }
         session.around.clear();
         session.rest();
+        if let Some(name) = &block.environment {
+            session.deploy_to(&session.argument_of(name));
+        }
         session
     }
 
@@ -417,7 +434,8 @@ impl<'a> Session<'a> {
 
     fn did(&mut self, doing: Doing) {
         let (branch, cluster) = (self.branch.clone(), self.cluster.clone());
-        self.steps.push(CommandStep { doing, branch, at: self.at.clone(), cluster });
+        let (at, block) = (self.at.clone(), self.name.clone());
+        self.steps.push(CommandStep { doing, branch, at, cluster, block });
     }
 }
 
@@ -526,6 +544,13 @@ mod tests {
         let text = format!("F='-f v.yaml'\nF+=' {INSECURE}'\n{HELM} $F");
         assert_eq!(found(text), ["invalid-quantity v.yaml:1", "kubelet-insecure-tls a.sh:2"]);
         assert_eq!(found(format!("F+=' {INSECURE}'\n{HELM} $F")), ["unresolved a.sh:2"]);
+        // Without brackets a list is its first word.
+        for (items, is_all) in [("$A", false), ("\"$A\"", false), ("${A[*]}", true)] {
+            let text = format!("A=(--wait)\nA+=({INSECURE})\n{HELM} {items}");
+            assert_eq!(found(text).is_empty(), !is_all, "{items}");
+            let text = format!("A=(--wait {INSECURE})\n{HELM} {items}");
+            assert_eq!(found(text).is_empty(), !is_all, "{items}");
+        }
         let make = format!("F := -f v.yaml\nF += {INSECURE}\nms:\n\t{HELM} $(F)");
         let found = findings(&format!("\n//- Makefile\n{make}\n{files}"));
         assert_eq!(found, ["invalid-quantity v.yaml:1", "kubelet-insecure-tls Makefile:2"]);
@@ -868,6 +893,23 @@ mod tests {
             //- x/a/v.yaml\nresources: {{limits: {{memory: 100Mi}}}}\n"
         );
         assert_eq!(environments(&dir), [format!("{path} 100Mi")]);
+        let each = format!(
+            "\n//- .gitlab-ci.yml\nup:\n  parallel: {{matrix: [{{C: [a, b], M: [100Mi, 400Mi]}}]}}\n  script: ['{HELM} --kube-context $C {memory}']\n"
+        );
+        assert_eq!(
+            environments(&each),
+            [
+                ".gitlab-ci.yml (a, 100Mi) 100Mi",
+                ".gitlab-ci.yml (a, 400Mi) 400Mi",
+                ".gitlab-ci.yml (b, 100Mi) 100Mi",
+                ".gitlab-ci.yml (b, 400Mi) 400Mi",
+            ]
+        );
+        let named = format!(
+            "\n//- {path}\njobs:\n  x: {{environment: a, env: {{C: r, M: 100Mi}}, steps: [{{run: '{HELM} {memory}'}}]}}\n  \
+            y: {{environment: {{name: b}}, env: {{C: s, M: 300Mi}}, steps: [{{run: '{HELM} {memory}'}}]}}\n"
+        );
+        assert_eq!(environments(&named), expected);
         let parallel = format!(
             "\n//- .gitlab-ci.yml\nup:\n  parallel: {{matrix: [{{C: a, M: 100Mi}}, {{C: b, M: [400Mi]}}]}}\n  script: ['{HELM} {memory}']\n"
         );

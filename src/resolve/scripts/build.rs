@@ -59,8 +59,17 @@ pub(super) fn together(path: &str, sessions: Vec<Session<'_>>) -> Vec<(Environme
             (false, _) => Some(choice),
         };
         for (cluster, steps) in by_cluster(std::mem::take(&mut group.steps)) {
-            let parts: Vec<&str> =
-                called.as_deref().into_iter().chain(cluster.as_deref()).collect();
+            let first = steps.first().map(|it| it.block.clone());
+            let is_one = steps.iter().all(|it| Some(&it.block) == first.as_ref());
+            let called = match &called {
+                Some(_) if group.chosen.is_empty() && is_one => first,
+                called => called.clone(),
+            };
+            // Each of them once.
+            let is_said =
+                |it: &&str| called.iter().flat_map(|it| it.split(", ")).any(|own| own == *it);
+            let cluster = cluster.as_deref().filter(|it| !is_said(it));
+            let parts: Vec<&str> = called.as_deref().into_iter().chain(cluster).collect();
             let name = match &*parts {
                 [] => path.to_owned(),
                 parts => format!("{path} ({})", parts.join(", ")),
@@ -114,6 +123,8 @@ pub(super) struct CommandStep {
     pub at: Vec<Span>,
     /// What the cluster is called that it is for, if it says that.
     pub cluster: Option<String>,
+    /// What its block is called.
+    pub block: String,
 }
 
 impl CommandStep {

@@ -9,6 +9,7 @@ use std::{
 use regex::Regex;
 
 use super::{
+    gitlab::{self, IncludingPipeline},
     jobs,
     values::{self, ShellFrame, ShellScope, ShellVariables},
 };
@@ -34,6 +35,8 @@ pub(super) struct CommandBlock {
     pub variables: Vec<(String, Option<Node>)>,
     /// The tool that starts the cluster on the machine that runs it, and what says so.
     pub local: Option<(&'static str, Origin)>,
+    /// What its job deploys to, by name.
+    pub environment: Option<Node>,
 }
 
 /// Commands of one shell.
@@ -67,8 +70,12 @@ pub(super) fn may_hold(sources: &Sources, file: FileId) -> bool {
     }
 }
 
-/// The commands of a file, and what it sets.
-pub(super) fn read(sources: &Sources, file: FileId) -> (Vec<CommandBlock>, ShellVariables) {
+/// The commands of a file, which may be that of `pipeline`, and what it sets.
+pub(super) fn read(
+    sources: &Sources,
+    file: FileId,
+    pipeline: Option<&IncludingPipeline>,
+) -> (Vec<CommandBlock>, ShellVariables) {
     let path = &*sources[file].path;
     let mut variables = ShellVariables::default();
     let name = source::file_name(path);
@@ -79,7 +86,14 @@ pub(super) fn read(sources: &Sources, file: FileId) -> (Vec<CommandBlock>, Shell
         "toml" | "tf" => strings(sources, file),
         _ if name == "package.json" => package(sources, file),
         _ if is_build_file(name) => recipes(sources, file, &mut variables),
-        _ if layout::is_yaml(path) => steps(sources, file, &mut variables),
+        _ if layout::is_yaml(path) => {
+            let documents = sources.documents(file, Dialect::Sigs);
+            let roots = match pipeline.filter(|it| it.file == file) {
+                Some(pipeline) => vec![&pipeline.root],
+                None => documents.roots().collect(),
+            };
+            steps(&roots, is_taskfile(path), &mut variables)
+        }
         _ if relevance::is_script(path) => vec![whole(sources, file)],
         _ => Vec::new(),
     };
@@ -327,12 +341,9 @@ fn package(sources: &Sources, file: FileId) -> Vec<CommandBlock> {
 }
 
 /// The jobs of a pipeline, the tasks of a Taskfile, and what they set.
-fn steps(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec<CommandBlock> {
-    let path = &*sources[file].path;
-    let documents = sources.documents(file, Dialect::Sigs);
-    let taskfile = is_taskfile(path);
+fn steps(roots: &[&Node], taskfile: bool, variables: &mut ShellVariables) -> Vec<CommandBlock> {
     let mut blocks = Vec::new();
-    for root in documents.roots().filter(|it| it.get("apiVersion").is_none()) {
+    for root in roots.iter().copied().filter(|it| it.get("apiVersion").is_none()) {
         for (name, entry) in SETTING.iter().filter_map(|it| root.get(it)).flat_map(Node::entries) {
             set(&entry.value, name, variables);
         }
@@ -357,15 +368,17 @@ fn steps(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec
             let dir = [&entry.value, root].into_iter().find_map(|it| {
                 defaults.iter().find_map(|path| it.at(path)).filter(|it| it.as_str().is_some())
             });
-            let place = CodePlace { dir, condition: None, braces: taskfile };
-            let own = jobs::variables(&chain);
+            let place = CodePlace { root, dir, condition: None, braces: taskfile };
+            let own = jobs::variables(root, &chain);
+            let environment = jobs::environment(&chain).cloned();
             for (label, chosen) in jobs::matrix(&entry.value) {
                 let name = match (label.is_empty(), several) {
                     (true, _) => key.to_owned(),
                     (false, true) => format!("{key}, {label}"),
                     (false, false) => label,
                 };
-                let mut block = CommandBlock { name, ..CommandBlock::default() };
+                let environment = environment.clone();
+                let mut block = CommandBlock { name, environment, ..CommandBlock::default() };
                 block.variables = chosen.into_iter().map(|(name, it)| (name, Some(it))).collect();
                 block.variables.extend(own.iter().cloned());
                 for (key, node) in jobs::scripts(&chain) {
@@ -405,8 +418,9 @@ pub(super) fn word_of(value: &Node) -> Option<Word> {
 }
 
 /// What is around commands in a file.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct CodePlace<'n> {
+    root: &'n Node,
     dir: Option<&'n Node>,
     condition: Option<&'n Node>,
     braces: bool,
@@ -415,8 +429,7 @@ struct CodePlace<'n> {
 /// Adds the commands in `node`, which stands at `key`.
 fn collect<'n>(key: &str, node: &'n Node, place: CodePlace<'n>, block: &mut CommandBlock) {
     if COMMANDS.contains(&key) {
-        let texts = std::iter::once(node).chain(node.items());
-        for code in texts.filter(|it| it.as_str().is_some()) {
+        for code in gitlab::lines(place.root, node) {
             let (dir, condition) = (place.dir.cloned(), place.condition.cloned());
             let part = CodePart::new(code.clone(), place.braces);
             block.parts.push(CodePart { dir, condition, ..part });

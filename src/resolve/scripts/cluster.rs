@@ -1,5 +1,7 @@
 //! Which cluster commands are for, where they say it.
 
+use std::collections::BTreeSet;
+
 use super::{
     CommandLine, Session,
     values::{HOLE, ShellArgument},
@@ -54,6 +56,20 @@ impl Session<'_> {
             if let Some(name) = name.map(called) {
                 self.places.entry("context").or_default().set(&self.branch, name);
             }
+        }
+    }
+
+    /// Calls what the commands are for by the name of the environment that they deploy to, where that is told
+    /// or nothing else is.
+    pub(super) fn deploy_to(&mut self, environment: &ShellArgument) {
+        let name = called(environment);
+        let clusters: BTreeSet<_> = self.steps.iter().map(|it| it.cluster.clone()).collect();
+        for step in &mut self.steps {
+            step.cluster = match step.cluster.take() {
+                Some(cluster) if environment.text.is_none() => Some(cluster),
+                Some(cluster) if clusters.len() > 1 => Some(format!("{name}, {cluster}")),
+                _ => Some(name.clone()),
+            };
         }
     }
 

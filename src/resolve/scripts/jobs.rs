@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::carriers::SETTING;
+use super::{carriers::SETTING, gitlab};
 use crate::tree::Node;
 
 /// How many jobs one may extend (GitLab: at most 11 levels), and how often a matrix makes it run.
@@ -44,11 +44,18 @@ pub(super) fn scripts<'a>(chain: &[&'a Node]) -> Vec<(&'static str, &'a Node)> {
     missing.filter_map(|key| Some((key, others.iter().rev().find_map(|it| it.get(key))?))).collect()
 }
 
-/// What the jobs of `chain` set, each and in its steps.
-pub(super) fn variables(chain: &[&Node]) -> Vec<(String, Option<Node>)> {
+/// What the jobs of `chain`, which are of `root`, set, each and in its steps.
+pub(super) fn variables<'a>(root: &'a Node, chain: &[&'a Node]) -> Vec<(String, Option<Node>)> {
     let (mut places, mut found) = (BTreeMap::new(), Vec::<(String, Option<Node>)>::new());
     for job in chain {
         let mut own = BTreeMap::new();
+        // A reference is filled in where what a job extends is there already, and takes its place.
+        let list = job.get("variables").filter(|it| it.as_list().is_some());
+        if let Some(list) = list {
+            found.iter_mut().for_each(|it| it.1 = None);
+            let set = gitlab::referenced(root, list).into_iter().flat_map(Node::entries);
+            own.extend(set.map(|(name, it)| (name, Some(&it.value))));
+        }
         for node in job.walk() {
             let set = SETTING.iter().filter_map(|it| node.get(it)).flat_map(Node::entries);
             for (name, entry) in set {
@@ -69,6 +76,13 @@ pub(super) fn variables(chain: &[&Node]) -> Vec<(String, Option<Node>)> {
         }
     }
     found
+}
+
+/// What the jobs of `chain` deploy to, by name.
+pub(super) fn environment<'a>(chain: &[&'a Node]) -> Option<&'a Node> {
+    let environment = chain.iter().rev().find_map(|it| it.get("environment"))?;
+    let name = environment.get("name").unwrap_or(environment);
+    name.as_str().map(|_| name)
 }
 
 /// Whether `job` runs once for each of what it lists.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     parse,
     resolve::shell::{self, ShellCommand, ShellGroup, Word},
-    source::{self, Span},
+    source::Span,
     tree::{Node, Origin, Via},
 };
 

@@ -390,12 +390,15 @@ impl ShellScope<'_> {
         let known = self.variables.get(name).filter(|_| depth < MAX_DEPTH);
         let start = found.len();
         let via = self.place(code, word);
+        // Without it, it is the first word of a list (`Arrays` of bash's manual).
+        let text = code.as_scalar().and_then(|it| it.text.get(word.pieces[0].1.clone()));
+        let all = if text.is_some_and(|it| it.contains(['@', '*'])) { MAX_ARGUMENTS } else { 1 };
         let filled = self.filled(name).filter(|it| default.is_none() || !it.head.is_empty());
         let added = self.frame.added(name).filter(|it| default.is_none() || !it.parts.is_empty());
         if let Some(added) = added {
             match added.whole().filter(|_| word.quoted) {
                 Some(whole) => found.push(whole),
-                None if added.is_list => found.extend(added.parts),
+                None if added.is_list => found.extend(added.parts.into_iter().take(all)),
                 None => added.parts.into_iter().for_each(|it| self.fill(it, word.quoted, found)),
             }
         } else if let Some(filled) = filled {
@@ -403,7 +406,7 @@ impl ShellScope<'_> {
         } else {
             match (known, default) {
                 (Some(Some((code, inner))), _) if inner.items.is_some() => {
-                    for item in inner.items.iter().flatten() {
+                    for item in inner.items.iter().flatten().take(all) {
                         self.expand(code, item, depth + 1, found);
                     }
                 }
@@ -458,7 +461,10 @@ impl ShellScope<'_> {
             Some(text) if !quoted && (text.is_empty() || text.contains(' ')) => {
                 self.split(&filled, found);
             }
-            _ => found.push(ShellArgument { place: None, ..filled }),
+            _ => {
+                let wild = filled.wild && !quoted;
+                found.push(ShellArgument { place: None, wild, ..filled });
+            }
         }
     }
 

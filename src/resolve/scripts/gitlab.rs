@@ -1,0 +1,195 @@
+//! Pipelines of GitLab that are written in several files (`include:local` and `!reference` of its `CI/CD YAML
+//! syntax reference`).
+
+use std::collections::BTreeSet;
+
+use crate::{
+    resolve::layout,
+    scalar::Dialect,
+    source::{FileId, Sources},
+    tree::{Entry, Map, Node},
+};
+
+/// The pipeline of a repository.
+const PIPELINE: &str = ".gitlab-ci.yml";
+
+/// How many files a pipeline may take in.
+const MAX_INCLUDED: usize = 150;
+
+/// How deep files may take in others, and references lead to others.
+const MAX_DEPTH: usize = 10;
+
+/// How many lines the scripts of a job may have.
+const MAX_LINES: usize = 2_000;
+
+/// The pipeline of a repository, with what it takes in.
+#[derive(Debug)]
+pub(super) struct IncludingPipeline {
+    pub file: FileId,
+    pub root: Node,
+    pub files: BTreeSet<FileId>,
+}
+
+/// The pipeline of the repository, if it takes other files in.
+pub(super) fn pipeline(sources: &Sources) -> Option<IncludingPipeline> {
+    let file = sources.find(PIPELINE)?;
+    if !sources.text(file).contains("include") {
+        return None;
+    }
+    let mut files = BTreeSet::from([file]);
+    let root = read(sources, file, &mut files, 0)?;
+    files.remove(&file);
+    (!files.is_empty()).then_some(IncludingPipeline { file, root, files })
+}
+
+/// The pipeline in `file`: what it says counts more than what it takes in, of which the last does.
+fn read(
+    sources: &Sources,
+    file: FileId,
+    files: &mut BTreeSet<FileId>,
+    depth: usize,
+) -> Option<Node> {
+    let documents = sources.documents(file, Dialect::Sigs);
+    // The first one may be a header: `spec:` with inputs.
+    let own = documents.roots().last()?.clone();
+    let mut all: Option<Node> = None;
+    for included in own.get("include").map(|it| included(sources, it)).unwrap_or_default() {
+        if depth < MAX_DEPTH
+            && files.len() <= MAX_INCLUDED
+            && files.insert(included)
+            && let Some(more) = read(sources, included, files, depth + 1)
+        {
+            all = Some(all.map_or(more.clone(), |it| merged(&it, &more)));
+        }
+    }
+    Some(all.map_or(own.clone(), |it| merged(&it, &own)))
+}
+
+/// The files of the repository that `include` names.
+fn included(sources: &Sources, include: &Node) -> Vec<FileId> {
+    let mut found = Vec::new();
+    for one in std::iter::once(include).chain(include.items()) {
+        let local = one.get("local");
+        let local = local.iter().flat_map(|it| std::iter::once(*it).chain(it.items()));
+        for path in std::iter::once(one).chain(local).filter_map(Node::as_str) {
+            let path = path.trim_start_matches('/');
+            if path.contains("://") || path.contains('$') {
+                continue;
+            }
+            if !path.contains('*') {
+                found.extend(sources.find(path));
+                continue;
+            }
+            // `**` are any directories, and `*` is none.
+            let pattern = globset::GlobBuilder::new(path).literal_separator(true).build();
+            let Ok(pattern) = pattern.map(|it| it.compile_matcher()) else { continue };
+            let all = sources.iter().filter(|(_, it)| layout::is_yaml(&it.path));
+            found.extend(all.filter(|(_, it)| pattern.is_match(&*it.path)).map(|it| it.0));
+        }
+    }
+    found
+}
+
+/// `base` with what `over` has in its place.
+fn merged(base: &Node, over: &Node) -> Node {
+    let (Some(all), Some(_)) = (base.as_map(), over.as_map()) else { return over.clone() };
+    let mut all = Map::clone(all);
+    for (key, entry) in over.entries() {
+        let value = match all.get(key) {
+            Some(known) => merged(known, &entry.value),
+            None => entry.value.clone(),
+        };
+        all.insert(key, Entry { key: entry.key, value });
+    }
+    Node::new(all, over.origin.clone())
+}
+
+/// What `!reference [job, key]` in the pipeline `root` means; a list of anything else is none.
+pub(super) fn referenced<'n>(root: &'n Node, node: &Node) -> Option<&'n Node> {
+    let path: Option<Vec<&str>> = node.as_list()?.iter().map(Node::as_str).collect();
+    let path = path.filter(|it| it.len() > 1)?;
+    path.iter().try_fold(root, |at, key| at.get(key))
+}
+
+/// The commands in `node`, a script of the pipeline `root`, in which lists may stand and references.
+pub(super) fn lines<'n>(root: &'n Node, node: &'n Node) -> Vec<&'n Node> {
+    let (mut found, mut seen) = (Vec::new(), 0);
+    let mut open = vec![(node, 0)];
+    while let Some((node, depth)) = open.pop() {
+        seen += 1;
+        if seen > MAX_LINES {
+            break;
+        }
+        if node.as_str().is_some() {
+            found.push(node);
+        } else if depth <= MAX_DEPTH {
+            let below = referenced(root, node).filter(|_| depth > 0);
+            match below {
+                Some(below) => open.push((below, depth + 1)),
+                None => open.extend(node.items().iter().rev().map(|it| (it, depth + 1))),
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::resolve::scripts::tests::findings;
+
+    const JOB: &str = "before_script: [helm repo add ms https://kubernetes-sigs.github.io/metrics-server/]
+  script: ['helm upgrade -i metrics-server ms/metrics-server --version 3.12.2 -n kube-system $E']\n";
+
+    #[test]
+    fn a_pipeline_has_what_it_takes_in() {
+        let found = |include: &str, path: &str| {
+            findings(&format!(
+                "\n//- .gitlab-ci.yml\n{include}\nup:\n  extends: .up\n  variables: {{E: '--set args={{--kubelet-insecure-tls}}'}}\n\
+                //- {path}\n.up:\n  {JOB}"
+            ))
+        };
+        for include in [
+            "include: /ci/up.yml",
+            "include: [ci/up.yml]",
+            "include: {local: /ci/up.yml}",
+            "include:\n- project: a/b\n  file: /x.yml\n- local: '/ci/*.yml'",
+            "include: [{local: '**/up.yml'}]",
+        ] {
+            let line = include.lines().count() + 3;
+            let expected = [format!("kubelet-insecure-tls .gitlab-ci.yml:{line}")];
+            assert_eq!(found(include, "ci/up.yml"), expected, "{include}");
+        }
+        for other in ["include: {remote: 'https://a.b/ci/up.yml'}", "include: [{local: '/*.yml'}]"]
+        {
+            let unread = found(other, "ci/up.yml");
+            assert!(!unread.iter().any(|it| it.starts_with("kubelet")), "{unread:?}");
+        }
+    }
+
+    #[test]
+    fn a_pipeline_counts_more_than_what_it_takes_in() {
+        let files = format!(
+            "\n//- .gitlab-ci.yml\ninclude: [/a.yml, /b.yml]\nup: {{variables: {{E: --wait}}}}\n\
+            //- a.yml\ninclude: /.gitlab-ci.yml\nup:\n  variables: {{E: '--set replicas=two', F: x}}\n  {JOB}\
+            //- b.yml\nother:\n  variables: {{E: '--set replicas=0.5'}}\n  script: [!reference [up, before_script], !reference [up, script]]\n"
+        );
+        assert_eq!(findings(&files), ["wrong-value-type b.yml:2"]);
+    }
+
+    #[test]
+    fn variables_that_are_referred_to_take_the_place_of_all() {
+        let found = |variables: &str| {
+            findings(&format!(
+                "\n//- .gitlab-ci.yml\n.base:\n  variables: {{E: '--set args={{--kubelet-insecure-tls}}'}}\n\
+                .other: {{variables: {{E: --wait}}}}\n.none: {{variables: {{F: x}}}}\nup:\n  extends: .base\n  \
+                {variables}\n  {JOB}"
+            ))
+        };
+        assert_eq!(found("image: x"), ["kubelet-insecure-tls .gitlab-ci.yml:2"]);
+        assert_eq!(found("variables: !reference [.other, variables]"), [""; 0]);
+        for untold in ["[.none, variables]", "[.gone, variables]"] {
+            let line = found(&format!("variables: !reference {untold}"));
+            assert_eq!(line, ["unresolved .gitlab-ci.yml:9"], "{untold}");
+        }
+    }
+}
