@@ -711,7 +711,7 @@ mod tests {
             format!("(cd there); {write}"),
             format!("cd x; cd ..; cd y; {write}; cd ..; cp y/v.yaml ."),
             format!("cd there; {write}; mv v.yaml ../; cd .."),
-            format!("cd x; echo 'args: [--kubelet-insecure-tls]' > ../v.yaml; cd .."),
+            "cd x; echo 'args: [--kubelet-insecure-tls]' > ../v.yaml; cd ..".to_owned(),
         ] {
             assert_eq!(found(&here), ["kubelet-insecure-tls a.sh:2"], "{here}");
         }

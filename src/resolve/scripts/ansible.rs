@@ -380,7 +380,7 @@ impl Session<'_> {
                             };
                             let words: Vec<_> = words.items().iter().map(argument).collect();
                             self.given.clear();
-                            self.execute(&words, CommandOutput::Unknown);
+                            self.execute(&words, &CommandOutput::Unknown);
                         }
                         None => self.commands(code, true),
                     }

@@ -52,7 +52,9 @@ pub(super) fn variables<'a>(root: &'a Node, chain: &[&'a Node]) -> Vec<(String, 
         // A reference is filled in where what a job extends is there already, and takes its place.
         let list = job.get("variables").filter(|it| it.as_list().is_some());
         if let Some(list) = list {
-            found.iter_mut().for_each(|it| it.1 = None);
+            for known in &mut found {
+                known.1 = None;
+            }
             let set = gitlab::referenced(root, list).into_iter().flat_map(Node::entries);
             own.extend(set.map(|(name, it)| (name, Some(&it.value))));
         }

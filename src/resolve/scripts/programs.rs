@@ -60,7 +60,9 @@ impl Session<'_> {
             "tee" => {
                 let appends = |it: &ShellArgument| matches!(&*it.head, "-a" | "--append");
                 let appends = arguments.iter().any(appends);
-                words.into_iter().for_each(|it| self.write(it, input.clone(), appends));
+                for file in words {
+                    self.write(file, input.clone(), appends);
+                }
                 return Some(input.clone());
             }
             "curl" | "wget" => return Some(self.fetch(program, arguments)),

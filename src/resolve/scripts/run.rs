@@ -265,7 +265,7 @@ impl Session<'_> {
                 }
                 continue;
             }
-            output = self.command(code, command, input);
+            output = self.command(code, command, &input);
             if let Some(file) = &command.output {
                 let file = self.scope.argument(code, file);
                 let content = std::mem::replace(&mut output, CommandOutput::nothing());
@@ -443,7 +443,7 @@ impl Session<'_> {
         &mut self,
         code: &Node,
         command: &ShellCommand,
-        input: CommandOutput,
+        input: &CommandOutput,
     ) -> CommandOutput {
         self.assign(code, command);
         self.set_places(code, command);
@@ -477,7 +477,7 @@ impl Session<'_> {
     pub(super) fn execute(
         &mut self,
         arguments: &[ShellArgument],
-        input: CommandOutput,
+        input: &CommandOutput,
     ) -> CommandOutput {
         let is_before = |it: &&ShellArgument| {
             it.head.contains('=') && !it.head.starts_with('-')
@@ -496,7 +496,7 @@ impl Session<'_> {
         let program = program.unwrap_or_default();
         self.start_cluster(program, arguments);
         self.choose_cluster(program, arguments);
-        if let Some(output) = self.file_program(program, arguments, &input) {
+        if let Some(output) = self.file_program(program, arguments, input) {
             return output;
         }
         match program {
@@ -521,12 +521,12 @@ impl Session<'_> {
             "helm" | "helm3" | "helm4" => {
                 let options = CommandLine::new(self.context, arguments, helm::SWITCHES);
                 self.cluster = self.cluster_of(&options);
-                return self.helm(&options, &input);
+                return self.helm(&options, input);
             }
             "kubectl" | "oc" | "kubecolor" | "k" | "microk8s.kubectl" => {
                 let options = CommandLine::new(self.context, arguments, kubectl::SWITCHES);
                 self.cluster = self.cluster_of(&options);
-                return self.kubectl(&options, &input);
+                return self.kubectl(&options, input);
             }
             "kustomize" => {
                 let options = CommandLine::new(self.context, arguments, kubectl::SWITCHES);
@@ -537,7 +537,7 @@ impl Session<'_> {
                 }
             }
             "echo" | "ls" | "grep" => {}
-            _ => return self.other(program, arguments, &input),
+            _ => return self.other(program, arguments, input),
         }
         CommandOutput::Unknown
     }

@@ -227,7 +227,9 @@ impl CommandReader {
     fn enter(&mut self, kind: LevelKind) {
         let (depth, deeper) = (self.around.len(), self.deeper.0);
         let otherwise = self.otherwise.take();
-        otherwise.into_iter().for_each(|it| self.condition(it));
+        if let Some(otherwise) = otherwise {
+            self.condition(otherwise);
+        }
         let parent = self.levels.last();
         let was_dead = parent.is_some_and(|it| it.is_dead);
         let mut function = parent.and_then(|it| it.function.clone());
