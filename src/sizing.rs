@@ -7,7 +7,7 @@
 
 use semver::Version;
 
-use crate::model::{MI, Memory};
+use crate::model::{Cluster, Count, MI, Memory};
 
 /// How many pods a node may run for the guidance to hold.
 const GUIDED_PODS_PER_NODE: u64 = 70;
@@ -27,6 +27,29 @@ pub(crate) fn guidance(nodes: u64, pods: Option<u64>) -> Memory {
         .div_ceil(u128::from(GUIDED_PODS_PER_NODE))
         .min(u128::from(u64::MAX / MI));
     Memory::mebibytes(u64::try_from(count).unwrap_or(u64::MAX / MI))
+}
+
+/// What the memory that is requested and the limit of it must come to for the smallest and the largest
+/// size that `cluster` may have, where anything is known of that: what a fix writes is no less.
+pub(crate) fn needed(cluster: &Cluster) -> Option<MemoryNeeds> {
+    let nodes = cluster.nodes.value()?;
+    let pods = cluster.pods_per_node.value().map(|pods| pods.min);
+    let of = |nodes| guidance(nodes, pods);
+    Some(MemoryNeeds { request: of(nodes.min), limit: of(most(*nodes)) })
+}
+
+/// The least memory that is documented to suffice.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryNeeds {
+    /// What is certainly needed.
+    pub request: Memory,
+    /// What may be needed.
+    pub limit: Memory,
+}
+
+/// The size that a limit must be enough for.
+pub(crate) fn most(nodes: Count) -> u64 {
+    nodes.max.unwrap_or(nodes.min).max(nodes.min)
 }
 
 /// The thousandths of a core that metrics-server is documented to request for `nodes` nodes.

@@ -3,21 +3,23 @@ use std::fmt::Display;
 use crate::{
     finding::{Change, Findings, Severity},
     model::{Cluster, Cpu, Fact, Memory, MetricsServerFacts, Resources},
+    sizing::{self, MemoryNeeds},
     tree::Origin,
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     for server in &cluster.metrics_servers {
+        let needed = sizing::needed(cluster).filter(|_| server.resizer.is_none());
         let MetricsServerFacts { cpu_request, cpu_limit, memory_request, memory_limit, .. } =
             &server.facts;
         let own = amounts(cpu_request, cpu_limit, memory_request, memory_limit);
-        report(&server.anchor, &server.subject(), own, findings);
+        report(&server.anchor, &server.subject(), own, needed.as_ref(), findings);
         for container in &server.beside {
             let Resources { cpu_request, cpu_limit, memory_request, memory_limit } =
                 &container.resources;
             let its = amounts(cpu_request, cpu_limit, memory_request, memory_limit);
             let subject = format!("{} {}", server.subject(), container.name);
-            report(&container.anchor, &subject, its, findings);
+            report(&container.anchor, &subject, its, None, findings);
         }
     }
 }
@@ -62,6 +64,7 @@ fn report(
     anchor: &Origin,
     subject: &str,
     amounts: [(&str, Written<'_>); 4],
+    needed: Option<&MemoryNeeds>,
     findings: &mut Findings,
 ) {
     for (what, written) in amounts {
@@ -82,7 +85,14 @@ fn report(
                 None => "write an amount such as 100m or 0.1".to_owned(),
             });
         // The unit that memory is given in by nearly everybody.
-        if let Some(likely) = meant.as_deref().and_then(|it| it.split(' ').next()) {
+        let likely = meant.as_deref().and_then(|it| it.split(' ').next());
+        // What is too little for the cluster nobody meant, or is to be another amount all the same.
+        let suffices = |it: &&str| match (what, needed, Memory::parse(it)) {
+            ("memory request", Some(needed), Some(amount)) => amount >= needed.request,
+            ("memory limit", Some(needed), Some(amount)) => amount >= needed.limit,
+            _ => true,
+        };
+        if let Some(likely) = likely.filter(suffices) {
             finding.unsafe_fix(&[what, "containers_beside"], [Change::value(origin, likely)]);
         }
         if taken {

@@ -2,19 +2,23 @@ use std::fmt::Display;
 
 use crate::{
     finding::{Change, Findings},
-    model::{Cluster, Fact, MetricsServer},
+    model::{Cluster, Fact, Memory, MetricsServer},
+    sizing,
     tree::Via,
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
+    let needed = sizing::needed(cluster).map(|it| it.limit);
     for server in &cluster.metrics_servers {
         let (request, limit) = (&server.memory_request, &server.memory_limit);
         // Of an amount without its unit is said what it lacks.
         if !limit.known().is_some_and(|(it, _)| it.lacks_unit()) {
-            compare("memory", request, limit, |it| it.bytes, server, findings);
+            // Where the cluster needs more, `memory-limit-too-low` writes that.
+            let suffices = |it: &Memory| needed.as_ref().is_none_or(|needed| it >= needed);
+            compare("memory", request, limit, (|it| it.bytes, &suffices), server, findings);
         }
         let (request, limit) = (&server.cpu_request, &server.cpu_limit);
-        compare("CPU", request, limit, |it| it.millis, server, findings);
+        compare("CPU", request, limit, (|it| it.millis, &|_| true), server, findings);
     }
 }
 
@@ -22,7 +26,7 @@ fn compare<T: Display>(
     resource: &str,
     request: &Fact<T>,
     limit: &Fact<T>,
-    amount: fn(&T) -> u64,
+    (amount, suffices): (fn(&T) -> u64, &dyn Fn(&T) -> bool),
     server: &MetricsServer,
     findings: &mut Findings,
 ) {
@@ -59,7 +63,11 @@ fn compare<T: Display>(
         _ => ["cpu_limit", "cpu_request"],
     };
     // What nobody asked for gives way; else what was asked for is granted.
-    let change = match requested.is_default() {
+    let gives_way = requested.is_default();
+    if !suffices(if gives_way { limit } else { request }) {
+        return;
+    }
+    let change = match gives_way {
         true => {
             let path = format!("requests.{}", resource.to_lowercase());
             Change::beside(limited, 2, &path, limit.to_string())

@@ -1,7 +1,7 @@
 use crate::{
     finding::{Change, Findings, Severity},
     model::{Cluster, Count, MI, Memory},
-    sizing,
+    sizing::{self, most},
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
@@ -19,7 +19,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             && *limit < needed
         {
             let (variant, amount) = describe(*nodes);
-            let mut changes = vec![Change::value(&origin, needed.to_string())];
+            // A limit below what is requested is refused.
+            let request = server.memory_request.value().filter(|it| **it > needed);
+            let mut changes = vec![Change::value(&origin, request.unwrap_or(&needed).to_string())];
             // What is requested is to suffice as well.
             let requested = sizing::guidance(nodes.min, pods);
             if let Some((request, at)) = server.memory_request.known()
@@ -73,11 +75,6 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 );
         }
     }
-}
-
-/// The size that the limit must be enough for.
-fn most(nodes: Count) -> u64 {
-    nodes.max.unwrap_or(nodes.min).max(nodes.min)
 }
 
 /// The variant, and the size in words.
