@@ -31,6 +31,7 @@ pub(crate) mod serving;
 pub(crate) mod surroundings;
 mod texts;
 mod unjudged;
+mod untold;
 mod variables;
 pub(crate) mod workload;
 

@@ -177,6 +177,11 @@ impl Problem {
         ) && !self.tolerated
     }
 
+    /// Why something cannot be told, without what follows from that: `…; the values in it are unknown`.
+    pub(crate) fn cause(&self) -> &str {
+        self.message.split_once("; ").map_or(&self.message, |(why, _)| why)
+    }
+
     /// The same, about something outside the repository that may hold any objects.
     #[must_use]
     pub(crate) fn hiding_objects(self) -> Self {

@@ -8,7 +8,7 @@ use semver::{Prerelease, Version};
 use crate::{
     data::subject::{is_named_in, is_server_named_in},
     model::{
-        ApiService, Approver, Arg, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
+        ApiService, Approver, Cluster, Fact, IntOrPercent, Kubelet, MetricsServer,
         MetricsServerFacts, ReleaseFacts, Resources, access, api_version, approver, autoscaler,
         budget, chart, fargate,
         index::ObjectIndex,
@@ -18,7 +18,9 @@ use crate::{
         reach::Subject,
         registration, release, resizer,
         selector::certain_pair,
-        service, serving, texts, variables,
+        service, serving, texts,
+        untold::{self, Judged},
+        variables,
         workload::{self, fact, flag},
     },
     problem::{Problem, ProblemKind},
@@ -28,7 +30,7 @@ use crate::{
         environments::defines_nodes,
     },
     source::{self, FileId, Sources},
-    tree::{Map, Node, Origin, Reason, Via},
+    tree::{Map, Node, Origin, Reason, ReasonKind, Via},
 };
 
 /// So many metrics-servers of one environment are judged, and no more: each is compared with what is
@@ -111,10 +113,13 @@ fn lower_one(
     let mut problems = environment.problems.clone();
     let subject = subject(environment, &metrics_servers, &platform.kubelets);
     subject.judge(sources, environment, &mut problems);
-    // These are about what we judge, whatever they say.
-    let told = &environment.problems;
-    problems.extend(metrics_servers.iter().filter_map(|it| untold_arguments(it, told)));
-    problems.extend(environment.releases.iter().filter_map(|it| untold_values(it, told)));
+    let judged = Judged {
+        servers: &metrics_servers,
+        kubelets: &platform.kubelets,
+        api_services: registrations.iter().map(|(_, it)| it).collect(),
+    };
+    let untold = untold::untold(sources, environment, &judged, &problems);
+    problems.extend(untold);
     problems.extend(beyond);
     let is_filled = |it: &Problem| {
         let file = it.at.written_at().map(|it| it.file);
@@ -127,6 +132,13 @@ fn lower_one(
         problems.extend(lost);
     }
     problems.extend(platform.problems);
+    let judged = Judged {
+        servers: &metrics_servers,
+        kubelets: &platform.kubelets,
+        api_services: registrations.iter().map(|(_, it)| it).collect(),
+    };
+    let untold = untold::untold(sources, environment, &judged, &problems);
+    problems.extend(untold);
     let (nodes, pods_per_node) = nodes::count(&platform.pools, settings);
     let serving = serving::state(&platform.kubelets, &platform.approvers);
     let moving_versions = pin::moving(environment, &metrics_servers);
@@ -202,42 +214,6 @@ fn unbuilt(problems: &[Problem]) -> Option<Problem> {
     let what = "what scales here is judged only in part";
     let problem = Problem::unresolved(&lost.at, format!("{what}: {}", lost.message));
     Some(Problem { concerns: false, unit: lost.unit, ..problem })
-}
-
-/// That flags are not judged, since one of the arguments may be any of them, unless one of `problems`
-/// says why.
-fn untold_arguments(server: &MetricsServer, problems: &[Problem]) -> Option<Problem> {
-    let one = |args: &[Arg]| {
-        let untold = args.iter().find(|it| it.unknown.is_some() && it.text.is_empty())?;
-        Some((untold.unknown.clone()?, untold.origin.clone()))
-    };
-    let (why, at) = match &server.args {
-        Fact::Known(args, _) => one(args)?,
-        Fact::Unknown(why, Some(at)) => (why.clone(), at.clone()),
-        _ => return None,
-    };
-    // What a chart makes of values that nobody can tell is said of the values.
-    let is_ours = server.chart.is_none() && !server.managed || *why == **workload::TOO_MANY_ARGS;
-    let what = "which flags metrics-server has";
-    untold(what, &why, &at, problems).filter(|_| is_ours)
-}
-
-/// That `what` cannot be told because of `why`, unless one of `problems` says so, or something of the
-/// same file.
-fn untold(what: &str, why: &Reason, at: &Origin, problems: &[Problem]) -> Option<Problem> {
-    let file = at.written_at()?.file;
-    let is_said =
-        |it: &Problem| it.message == *why || it.at.written_at().is_some_and(|it| it.file == file);
-    let problem = || Problem::unresolved(at, format!("{what} cannot be told: {why}"));
-    (!problems.iter().any(is_said)).then(problem)
-}
-
-/// That nothing of the values of a chart that we know can be told, unless one of `problems` says why.
-fn untold_values(release: &Release, problems: &[Problem]) -> Option<Problem> {
-    let why = release.values.unknown().filter(|_| release.family.is_some())?;
-    let what = format!("what {} is installed with", release.chart);
-    let problem = untold(&what, why, &release.values.origin, problems)?;
-    Some(Problem { unit: release.unit, ..problem })
 }
 
 /// What of `environment` is our subject.
@@ -635,7 +611,8 @@ fn scaler(index: &ObjectIndex<'_>, object: &Object) -> Option<(Reason, Origin)> 
         is(it, "spec.scaleTargetRef.name", object.name(), false)
             && is(it, "spec.scaleTargetRef.kind", object.kind(), object.kind() == "Deployment")
     })?;
-    Some((format!("the {} {} sets it", scaler.kind(), scaler.name()).into(), scaler.anchor()))
+    let why = Reason::from(format!("the {} {} sets it", scaler.kind(), scaler.name()));
+    Some((why.of_kind(ReasonKind::SetInCluster), scaler.anchor()))
 }
 
 /// Whether `selector` has at least one label, all of which the pods of `workload` have.

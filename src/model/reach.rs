@@ -108,6 +108,7 @@ impl Subject {
     /// Whether a setting cannot be told because of `problem`.
     fn misses(&self, sources: &Sources, problem: &Problem) -> bool {
         self.whys.contains(&problem.message)
+            || self.whys.contains(&Reason::from(problem.cause()))
             || problem.at.written_at().is_some_and(|span| {
                 let same_file = |it: &Span| it.file == span.file;
                 // What a template leaves open stands anywhere in it.
@@ -118,7 +119,7 @@ impl Subject {
 }
 
 /// The template whose first mark is at `span`.
-fn template(sources: &Sources, span: Span) -> Option<&ReadAsTemplate> {
+pub(super) fn template(sources: &Sources, span: Span) -> Option<&ReadAsTemplate> {
     if !source::is_yaml(source::rendered(&sources[span.file].path)) {
         return None;
     }

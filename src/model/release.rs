@@ -14,7 +14,7 @@ use crate::{
         workload::{self, fact},
     },
     resolve::environment::{Object, Release},
-    tree::{Node, Origin, Reason, Via},
+    tree::{Node, Origin, Reason, ReasonKind, Via},
 };
 
 facts! {
@@ -95,7 +95,10 @@ pub(super) fn value<T>(
 /// The program of the chart's version; of several that differ in more than their last number,
 /// nobody can tell which it is.
 fn app_version(release: &Release, chart: &KnownChart, versions: &[Version]) -> Fact<Version> {
-    let unknown = |why: &str| Fact::Unknown(Reason::from(why), Some(release.anchor.clone()));
+    let unknown = |why: &str| {
+        let why = Reason::from(why).of_kind(ReasonKind::Version);
+        Fact::Unknown(why, Some(release.anchor.clone()))
+    };
     let minor = |it: &Version| (it.major, it.minor);
     let programs: Option<Vec<_>> = versions.iter().map(|it| chart.app_version(it)).collect();
     let Some(programs) = programs else { return unknown("the version of the chart is not known") };

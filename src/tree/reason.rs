@@ -22,6 +22,10 @@ pub(crate) enum ReasonKind {
     NoSuchKey,
     /// The version of Kubernetes is not known: what all versions agree on is.
     KubernetesVersion,
+    /// It is not the same in all versions that a chart or a release may be.
+    Version,
+    /// What the repository says sets it in the cluster: an autoscaler.
+    SetInCluster,
     /// It is made anew each time: the tool itself does not know more.
     Random,
 }

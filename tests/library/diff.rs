@@ -219,13 +219,18 @@ fn what_becomes_unknown_says_why() {
     )];
     let told = [told(&trees, ""), told(&self::trees(&unknown), "")].join("\n");
     assert_snapshot!(told, @"
-    1 setting changes in 1 of 2 environments
+    1 setting changes in 1 of 2 environments; 1 finding appears
 
     clusters/prod
       kube-system/metrics-server
         ~ replicas  2 → unknown
             nothing in the repository fills in `${REPLICAS}`
             clusters/prod/patch.yaml:5
+
+    findings that appear
+      + note[unresolved]: the replicas of metrics-server cannot be told: nothing in the repository fills in `${REPLICAS}`
+        clusters/prod/patch.yaml:5
+        in clusters/prod
 
     64 settings change in 1 of 2 environments; 2 findings appear; 1 finding disappears
 

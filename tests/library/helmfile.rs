@@ -193,6 +193,8 @@ fn what_nobody_knows_of_a_release_is_unknown() {
         all  unknown: a post-renderer changes what the chart renders  helmfile.yaml:16:14 chart-default
       unresolved: values may come from encrypted files  helmfile.yaml:8:14
       unresolved: a post-renderer changes what the chart renders  helmfile.yaml:17:19
+      unresolved: the replicas of metrics-server cannot be told: it is encrypted with SOPS  helmfile.yaml:8:15 values < secrets.yaml:1:11
+      unresolved: the priority class of metrics-server cannot be told: `vals` takes it from elsewhere  helmfile.yaml:10:28
     ");
 }
 

@@ -362,3 +362,103 @@ fn what_hides_all_that_is_installed_is_said() {
     let notes = said(helmfile);
     assert!(notes.starts_with("note unresolved: "), "{notes}");
 }
+
+/// A HelmRelease of metrics-server in what Flux builds with `post_build`, and `more`.
+fn flux_release(post_build: &str, spec: &str, more: &str) -> String {
+    format!(
+        "
+            //- clusters/a/apps.yaml
+            apiVersion: kustomize.toolkit.fluxcd.io/v1
+            kind: Kustomization
+            metadata: {{name: apps, namespace: flux-system}}
+            spec:
+              path: ./apps
+              sourceRef: {{kind: GitRepository, name: flux-system}}
+              postBuild: {post_build}
+            //- apps/release.yaml
+            apiVersion: helm.toolkit.fluxcd.io/v2
+            kind: HelmRelease
+            metadata: {{name: metrics-server, namespace: kube-system}}
+            spec:
+              chart:
+                spec:
+                  chart: metrics-server
+                  version: 3.13.0
+                  sourceRef: {{kind: HelmRepository, name: metrics-server}}
+{spec}
+            ---
+            apiVersion: source.toolkit.fluxcd.io/v1
+            kind: HelmRepository
+            metadata: {{name: metrics-server, namespace: kube-system}}
+            spec: {{url: https://kubernetes-sigs.github.io/metrics-server/}}
+{more}
+        "
+    )
+}
+
+#[test]
+fn why_a_setting_cannot_be_told_is_said_once() {
+    let secret = |namespace: &str, key: &str| {
+        format!(
+            "            //- {}/secret.yaml
+            apiVersion: v1
+            kind: Secret
+            metadata: {{name: cs, namespace: {namespace}}}
+            stringData:
+              {key}: ENC[AES256_GCM,data:a,iv:a,tag:a,type:str]
+              OTHER: ENC[AES256_GCM,data:a,iv:a,tag:a,type:str]
+            sops: {{mac: x}}",
+            if namespace == "kube-system" { "apps" } else { "clusters/a" }
+        )
+    };
+    let memory = "              values: {resources: {limits: {memory: '${MEMORY}'}}}";
+    let from = "{substituteFrom: [{kind: Secret, name: cs}]}";
+    let unresolved = |said: String| {
+        let lines = said.lines().filter(|it| it.starts_with("note unresolved"));
+        lines.map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    let repository = flux_release(from, memory, &secret("flux-system", "MEMORY"));
+    assert_snapshot!(unresolved(said(&repository)), @"note unresolved: the memory limit of metrics-server cannot be told: the Secret `cs` is encrypted");
+    // What nothing of ours depends on is not said.
+    let memory_of_none = "              values: {commonLabels: {a: '${OTHER}'}}";
+    let repository = flux_release(from, memory_of_none, &secret("flux-system", "MEMORY"));
+    assert_snapshot!(unresolved(said(&repository)), @"");
+    let repository = flux_release(from, memory, "");
+    assert_snapshot!(unresolved(said(&repository)), @"note unresolved: the Secret `flux-system/cs` is not in the repository; the variables that it defines are unknown");
+    let values = "              valuesFrom: [{kind: Secret, name: cs}]";
+    let repository = flux_release("{}", values, &secret("kube-system", "values.yaml"));
+    assert_snapshot!(unresolved(said(&repository)), @"note unresolved: the Secret `cs` is encrypted");
+    let script = "
+        //- scripts/up.sh
+        helm repo add ms https://kubernetes-sigs.github.io/metrics-server/
+        helm upgrade --install metrics-server ms/metrics-server --set replicas=$REPLICAS
+        helm upgrade --install other ms/metrics-server -n kube-system $EXTRA_ARGS
+    ";
+    assert_snapshot!(unresolved(said(script)), @"
+    note unresolved: the replicas of metrics-server cannot be told: `$REPLICAS` is filled in when the command runs
+    note unresolved: `$EXTRA_ARGS` is filled in when the command runs
+    ");
+    let registration = "
+        //- api.yaml
+        apiVersion: apiregistration.k8s.io/v1
+        kind: APIService
+        metadata: {name: v1beta1.metrics.k8s.io}
+        spec: {group: metrics.k8s.io, version: v1beta1, service: {name: '${NAME}', namespace: a}}
+    ";
+    assert_snapshot!(unresolved(said(registration)), @"note unresolved: the service of the APIService cannot be told: nothing in the repository fills in `${NAME}`");
+    // What scales a workload sets how many there are, and is in the repository.
+    let scaled = "
+        //- deployment.yaml
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec: {template: {spec: {containers: [{name: metrics-server,
+          image: registry.k8s.io/metrics-server/metrics-server:v0.8.0}]}}}
+        ---
+        apiVersion: autoscaling/v2
+        kind: HorizontalPodAutoscaler
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec: {maxReplicas: 3, scaleTargetRef: {kind: Deployment, name: metrics-server, apiVersion: apps/v1}}
+    ";
+    assert_eq!(unresolved(said(scaled)), "");
+}

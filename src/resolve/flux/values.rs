@@ -132,9 +132,21 @@ fn referred(
         problems.push(Problem::unresolved(origin, message).about(cause));
         return unknown(why.into());
     };
+    let mut untold = |why: &Reason, at: &Origin| {
+        let cause = format!("{kind} {namespace}/{name}");
+        problems.push(Problem::unresolved(at, why.clone()).about(cause));
+    };
     match (data.entries.get(key), data.open) {
-        (Some(value), _) => Some(value.clone()),
-        (None, Some(why)) => unknown(why),
+        (Some(value), _) => {
+            if let Some(why) = value.unknown() {
+                untold(why, &value.origin);
+            }
+            Some(value.clone())
+        }
+        (None, Some(why)) => {
+            untold(&why, origin);
+            unknown(why)
+        }
         (None, None) if optional => None,
         (None, None) => {
             let at = reference.get("valuesKey").map_or(origin, |it| &it.origin);

@@ -4,7 +4,7 @@ use semver::Version;
 
 use crate::{
     resolve::helm::object::identity_only,
-    tree::{Node, Reason, join},
+    tree::{Node, Reason, ReasonKind, join},
 };
 
 /// The objects on which all `renderings` agree; where they do not, a value is unknown.
@@ -14,9 +14,8 @@ pub(super) fn common(renderings: Vec<(&Version, Vec<Node>)>) -> Vec<Node> {
     let mut renderings = renderings.into_iter().rev();
     let Some((newest, mut objects)) = renderings.next() else { return Vec::new() };
     for (version, others) in renderings {
-        let why: Reason =
-            format!("it differs between chart versions {version} and {newest}").into();
-        objects = join_objects(&objects, &others, &why);
+        let why = Reason::from(format!("it differs between chart versions {version} and {newest}"));
+        objects = join_objects(&objects, &others, &why.of_kind(ReasonKind::Version));
     }
     objects
 }

@@ -23,7 +23,7 @@ use crate::{
     },
     scalar::{Dialect, Scalar},
     source::Sources,
-    tree::{self, Node, Origin, Reason, Via},
+    tree::{self, Node, Origin, Reason, ReasonKind, Via},
 };
 
 /// Adds what is known of the remote `entry`.
@@ -225,7 +225,8 @@ fn manifest(sources: &Sources, tag: &str, file: &str, origin: &Origin) -> Option
 
 /// What all releases since 0.6, the first with all its files, have in common; the rest is unknown.
 fn newest(sources: &Sources, file: &str, origin: &Origin) -> Vec<Node> {
-    let why: Reason = "which release of metrics-server this is depends on the day".into();
+    let why = Reason::from("which release of metrics-server this is depends on the day");
+    let why = why.of_kind(ReasonKind::Version);
     let mut tags = MANIFESTS.files.iter().filter(|(_, name, _)| *name == file);
     let Some((newest, ..)) = tags.next_back() else { return Vec::new() };
     let mut common = manifest(sources, newest, file, origin).unwrap_or_default();

@@ -131,7 +131,7 @@ impl Session<'_> {
             version: options
                 .value("--version")
                 .map(ShellArgument::node)
-                .or_else(|| options.wild.as_ref().map(|it| Node::unknown_value(UNTOLD, it))),
+                .or_else(|| options.wild.as_ref().map(ShellArgument::node)),
         };
         // Where a namespace is not told, nothing is to be said of it.
         let namespace = options.value("--namespace").or_else(|| options.value("-n"));
@@ -213,11 +213,12 @@ impl Session<'_> {
                 }
                 // Which value is set can be told, but not what to.
                 _ if !key.is_empty() && key.len() < value.head.len() && !rest.contains(',') => {
-                    let node = Node { kind: Kind::Unknown(UNTOLD.into()), ..value.node() };
+                    let node = Node { kind: Kind::Unknown(value.untold()), ..value.node() };
                     set(&mut values, key, &node)
                 }
                 _ => {
-                    values = helm::merge(&values, &Node::unknown_value(UNTOLD, &value.origin));
+                    values =
+                        helm::merge(&values, &Node::unknown_value(value.untold(), &value.origin));
                     Ok(())
                 }
             };
@@ -228,9 +229,9 @@ impl Session<'_> {
             }
         }
         if let Some(wild) = &options.wild {
-            let why = "what else is passed is filled in when the command runs";
-            values = helm::merge(&values, &Node::unknown_value(why, wild));
-            problems.push(Problem::unresolved(wild, why));
+            let why = wild.untold();
+            values = helm::merge(&values, &Node::unknown_value(why.clone(), &wild.origin));
+            problems.push(Problem::unresolved(&wild.origin, why));
         }
         values
     }
@@ -250,8 +251,6 @@ pub(super) fn named(release: Release) -> Release {
     let family = release.family.or(is_it.then_some(Family::KubernetesSigs));
     Release { family, ..release }
 }
-
-const UNTOLD: &str = "this is filled in when the command runs";
 
 /// Sets what `key` means to `value`.
 fn set(values: &mut Node, key: &str, value: &Node) -> Result<(), String> {

@@ -16,7 +16,7 @@ use crate::{
     resolve::shell::{self, ShellCommand, Word, WordPiece},
     scalar::Scalar,
     source::{self, Sources},
-    tree::{Node, Origin, Via},
+    tree::{Node, Origin, Reason, Via},
 };
 
 /// How deep variables may be in variables.
@@ -286,7 +286,18 @@ impl ShellArgument {
     pub(super) fn node(&self) -> Node {
         match self.text() {
             Some(text) => Node::new(Scalar::string(text), self.origin.clone()),
-            None => Node::unknown_value("this is filled in when the command runs", &self.origin),
+            None => Node::unknown_value(self.untold(), &self.origin),
+        }
+    }
+
+    /// Why nobody can tell what it is, with the variable that a person would look for.
+    pub(super) fn untold(&self) -> Reason {
+        let is_name = |it: &&String| {
+            !it.is_empty() && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+        };
+        match self.shape.1.iter().find(is_name) {
+            Some(name) => format!("`${name}` is filled in when the command runs").into(),
+            None => "this is filled in when the command runs".into(),
         }
     }
 }

@@ -183,18 +183,18 @@ mod tests {
              - name: addons\n  inline: {{cluster: {{inlineManifests: [{{name: a, contents: {:?}}}]}}}}\n",
             indented(0)
         );
-        assert_eq!(told(&omni).len(), 2);
+        assert_eq!(told(&omni).len(), 3);
         let patch = format!(
             "//- patch.yaml\ncluster:\n  inlineManifests:\n  - name: a\n    contents: |\n      {}\n",
             indented(6)
         );
-        let expected = ["9 ? Some(true)", "15 kubelet-serving-cert-approver"];
+        let expected = ["9 ? Some(true)", "11 unresolved", "15 kubelet-serving-cert-approver"];
         assert_eq!(told(&patch), expected);
         let resource = format!(
             "//- omni.yaml\nmetadata: {{type: ConfigPatches.omni.sidero.dev, id: a}}\nspec:\n  data: |\n    \
              apiVersion: v1alpha1\n    kind: KubeInlineManifestConfig\n    name: a\n    manifest: |\n      {}\n",
             indented(6)
         );
-        assert_eq!(told(&resource).len(), 2);
+        assert_eq!(told(&resource).len(), 3);
     }
 }

@@ -1,0 +1,156 @@
+//! What of our subject nobody can tell, and nothing else says so.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+
+use crate::{
+    model::{ApiService, Arg, Fact, Facts, Kubelet, MetricsServer, reach, workload},
+    problem::{Problem, ProblemKind},
+    resolve::environment::{Environment, Release},
+    source::{FileId, Sources},
+    tree::{Origin, Reason, ReasonKind},
+};
+
+/// What of our subject an environment has.
+pub(super) struct Judged<'a> {
+    pub(super) servers: &'a [MetricsServer],
+    pub(super) kubelets: &'a [Kubelet],
+    pub(super) api_services: Vec<&'a ApiService>,
+}
+
+/// What cannot be told of `judged` and of what that is installed with, where none of `told`, the
+/// problems of `environment`, says why. These are about our subject, whatever they say.
+pub(super) fn untold(
+    sources: &Sources,
+    environment: &Environment,
+    judged: &Judged<'_>,
+    told: &[Problem],
+) -> Vec<Problem> {
+    let mut found: Vec<Problem> = Vec::new();
+    let mut said = BTreeSet::new();
+    for server in judged.servers {
+        let Some(problem) = arguments(server, told) else { continue };
+        found.push(problem);
+        // Whatever else hides flags, that they are hidden is said.
+        let args = server.args.value().into_iter().flatten();
+        said.extend(args.filter_map(|it| it.unknown.as_deref()));
+    }
+    found.extend(environment.releases.iter().filter_map(|it| values(it, told)));
+    let mut by_others = Said::by(sources, told.iter().chain(&found));
+    by_others.causes.append(&mut said);
+    let settings = settings(judged, &by_others);
+    found.extend(settings);
+    found
+}
+
+/// What is said already.
+struct Said<'a> {
+    /// Why something cannot be told.
+    causes: BTreeSet<&'a str>,
+    /// Where that stands.
+    places: BTreeSet<(FileId, u32)>,
+    /// The files that are templates.
+    templates: BTreeSet<FileId>,
+}
+
+impl<'a> Said<'a> {
+    fn by(sources: &Sources, problems: impl Iterator<Item = &'a Problem>) -> Self {
+        let mut said =
+            Self { causes: BTreeSet::new(), places: BTreeSet::new(), templates: BTreeSet::new() };
+        for problem in problems.filter(|it| it.concerns) {
+            said.causes.extend([&*problem.message, problem.cause()]);
+            let Some(span) = problem.at.written_at() else { continue };
+            said.places.insert((span.file, span.start));
+            if problem.kind == ProblemKind::Unresolved && reach::template(sources, span).is_some() {
+                said.templates.insert(span.file);
+            }
+        }
+        said
+    }
+}
+
+/// The settings that nobody can tell, by why that is so: each cause once, at the first of them.
+fn settings(judged: &Judged<'_>, said: &Said<'_>) -> Vec<Problem> {
+    // What an installer brings along is not of this repository.
+    let servers = judged.servers.iter().filter(|it| !it.managed);
+    let of_servers = servers.flat_map(|it| {
+        let release = it.release.as_ref().map(Facts::facts).unwrap_or_default();
+        it.facts.facts().into_iter().chain(release).map(|it| ("metrics-server", it))
+    });
+    let of_kubelets = judged.kubelets.iter().flat_map(|it| it.facts.facts());
+    let of_kubelets = of_kubelets.map(|it| ("the kubelets", it));
+    let of_api_services = judged.api_services.iter();
+    let of_api_services =
+        of_api_services.map(|it| ("the APIService", ("service", it.service.datum())));
+    let mut by_cause: IndexMap<Reason, (&str, &str, Origin, BTreeSet<&str>)> = IndexMap::new();
+    for (whose, (name, fact)) in of_servers.chain(of_kubelets).chain(of_api_services) {
+        let Fact::Unknown(why, Some(at)) = fact else { continue };
+        let Some(span) = at.written_at() else { continue };
+        let is_said = said.causes.contains(&*why)
+            || said.places.contains(&(span.file, span.start))
+            || said.templates.contains(&span.file);
+        if is_said || !is_cause(&why) {
+            continue;
+        }
+        let first = || (whose, name, at, BTreeSet::new());
+        by_cause.entry(why).or_insert_with(first).3.insert(name);
+    }
+    let problems = by_cause.into_iter().map(|(why, (whose, name, at, names))| {
+        let name = name.replace('_', " ");
+        let more = match names.len() {
+            0 | 1 => String::new(),
+            2 => " and one more setting".to_owned(),
+            count => format!(" and {} more settings", count - 1),
+        };
+        let message = format!("the {name}{more} of {whose} cannot be told: {why}");
+        Problem::unresolved(&at, message).about(&*why)
+    });
+    problems.collect()
+}
+
+/// Whether the repository has `why` something cannot be told, so that a person may want to hear of it.
+fn is_cause(why: &Reason) -> bool {
+    match why.kind() {
+        ReasonKind::Other | ReasonKind::NoSuchKey => true,
+        // Which version that is, is said by who judges versions.
+        ReasonKind::Version | ReasonKind::KubernetesVersion => false,
+        ReasonKind::Random | ReasonKind::SetInCluster => false,
+    }
+}
+
+/// That flags are not judged, since one of the arguments may be any of them, unless one of `problems`
+/// says why.
+fn arguments(server: &MetricsServer, problems: &[Problem]) -> Option<Problem> {
+    let one = |args: &[Arg]| {
+        let untold = args.iter().find(|it| it.unknown.is_some() && it.text.is_empty())?;
+        Some((untold.unknown.clone()?, untold.origin.clone()))
+    };
+    let (why, at) = match &server.args {
+        Fact::Known(args, _) => one(args)?,
+        Fact::Unknown(why, Some(at)) => (why.clone(), at.clone()),
+        _ => return None,
+    };
+    // What a chart makes of values that nobody can tell is said of the values.
+    let is_ours = server.chart.is_none() && !server.managed || *why == **workload::TOO_MANY_ARGS;
+    let what = "which flags metrics-server has";
+    problem(what, &why, &at, problems).filter(|_| is_ours)
+}
+
+/// That `what` cannot be told because of `why`, unless one of `problems` says so, or something of the
+/// same file.
+fn problem(what: &str, why: &Reason, at: &Origin, problems: &[Problem]) -> Option<Problem> {
+    let file = at.written_at()?.file;
+    let is_said =
+        |it: &Problem| it.cause() == &**why || it.at.written_at().is_some_and(|it| it.file == file);
+    let problem = || Problem::unresolved(at, format!("{what} cannot be told: {why}"));
+    (!problems.iter().any(is_said)).then(problem)
+}
+
+/// That nothing of the values of a chart that we know can be told, unless one of `problems` says why.
+fn values(release: &Release, problems: &[Problem]) -> Option<Problem> {
+    let why = release.values.unknown().filter(|_| release.family.is_some())?;
+    let what = format!("what {} is installed with", release.chart);
+    let problem = problem(&what, why, &release.values.origin, problems)?;
+    Some(Problem { unit: release.unit, ..problem })
+}
