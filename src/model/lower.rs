@@ -18,9 +18,7 @@ use crate::{
         reach::Subject,
         registration, release, resizer,
         selector::certain_pair,
-        service, serving, texts,
-        untold::{self, Judged},
-        variables,
+        service, serving, texts, untold, variables,
         workload::{self, fact, flag},
     },
     problem::{Problem, ProblemKind},
@@ -106,20 +104,13 @@ fn lower_one(
     let beyond = running.next().map(|it| too_many(it, most));
     let suspended = !metrics_servers.is_empty() && metrics_servers.iter().all(|it| it.suspended);
     let settings = environment.settings.as_ref();
-    let local = match settings.and_then(|it| it.local.as_ref()) {
-        Some((local, origin)) => local.then(|| ("configured as local".to_owned(), origin.clone())),
-        None => platform.local,
-    };
+    let configured = settings.and_then(|it| it.local.as_ref());
+    let local = configured.map_or(platform.local, |(local, origin)| {
+        local.then(|| ("configured as local".to_owned(), origin.clone()))
+    });
     let mut problems = environment.problems.clone();
     let subject = subject(environment, &metrics_servers, &platform.kubelets);
     subject.judge(sources, environment, &mut problems);
-    let judged = Judged {
-        servers: &metrics_servers,
-        kubelets: &platform.kubelets,
-        api_services: registrations.iter().map(|(_, it)| it).collect(),
-    };
-    let untold = untold::untold(sources, environment, &judged, &problems);
-    problems.extend(untold);
     problems.extend(beyond);
     let is_filled = |it: &Problem| {
         let file = it.at.written_at().map(|it| it.file);
@@ -132,12 +123,8 @@ fn lower_one(
         problems.extend(lost);
     }
     problems.extend(platform.problems);
-    let judged = Judged {
-        servers: &metrics_servers,
-        kubelets: &platform.kubelets,
-        api_services: registrations.iter().map(|(_, it)| it).collect(),
-    };
-    let untold = untold::untold(sources, environment, &judged, &problems);
+    let ours = (&*metrics_servers, &*platform.kubelets, &*registrations);
+    let untold = untold::untold(sources, environment, ours, &problems);
     problems.extend(untold);
     let (nodes, pods_per_node) = nodes::count(&platform.pools, settings);
     let serving = serving::state(&platform.kubelets, &platform.approvers);
@@ -157,10 +144,9 @@ fn lower_one(
         platform: runs_on,
         nodes,
         pods_per_node,
-        kubernetes: match settings.and_then(|it| it.kubernetes.as_ref()) {
-            Some((version, origin)) => Fact::Known(version.clone(), origin.clone()),
-            None => Fact::Absent(None),
-        },
+        kubernetes: settings
+            .and_then(|it| it.kubernetes.clone())
+            .map_or(Fact::Absent(None), |(version, origin)| Fact::Known(version, origin)),
         metrics_servers,
         // What is wrong with the charts of others is no business of ours.
         charts: match environment.aside {

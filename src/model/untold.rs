@@ -7,29 +7,25 @@ use indexmap::IndexMap;
 use crate::{
     model::{ApiService, Arg, Fact, Facts, Kubelet, MetricsServer, reach, workload},
     problem::{Problem, ProblemKind},
-    resolve::environment::{Environment, Release},
+    resolve::environment::{Environment, Object, Release},
     source::{FileId, Sources},
     tree::{Origin, Reason, ReasonKind},
 };
 
-/// What of our subject an environment has.
-pub(super) struct Judged<'a> {
-    pub(super) servers: &'a [MetricsServer],
-    pub(super) kubelets: &'a [Kubelet],
-    pub(super) api_services: Vec<&'a ApiService>,
-}
+/// The metrics-servers, kubelets and registrations of an environment.
+type Ours<'a> = (&'a [MetricsServer], &'a [Kubelet], &'a [(&'a Object, ApiService)]);
 
-/// What cannot be told of `judged` and of what that is installed with, where none of `told`, the
+/// What cannot be told of `ours` and of what that is installed with, where none of `told`, the
 /// problems of `environment`, says why. These are about our subject, whatever they say.
 pub(super) fn untold(
     sources: &Sources,
     environment: &Environment,
-    judged: &Judged<'_>,
+    ours: Ours<'_>,
     told: &[Problem],
 ) -> Vec<Problem> {
     let mut found: Vec<Problem> = Vec::new();
     let mut said = BTreeSet::new();
-    for server in judged.servers {
+    for server in ours.0 {
         let Some(problem) = arguments(server, told) else { continue };
         found.push(problem);
         // Whatever else hides flags, that they are hidden is said.
@@ -39,7 +35,7 @@ pub(super) fn untold(
     found.extend(environment.releases.iter().filter_map(|it| values(it, told)));
     let mut by_others = Said::by(sources, told.iter().chain(&found));
     by_others.causes.append(&mut said);
-    let settings = settings(judged, &by_others);
+    let settings = settings(ours, &by_others);
     found.extend(settings);
     found
 }
@@ -70,19 +66,21 @@ impl<'a> Said<'a> {
     }
 }
 
+const KUBELETS: &str = "the kubelets";
+
 /// The settings that nobody can tell, by why that is so: each cause once, at the first of them.
-fn settings(judged: &Judged<'_>, said: &Said<'_>) -> Vec<Problem> {
+fn settings((servers, kubelets, registrations): Ours<'_>, said: &Said<'_>) -> Vec<Problem> {
     // What an installer brings along is not of this repository.
-    let servers = judged.servers.iter().filter(|it| !it.managed);
+    let servers = servers.iter().filter(|it| !it.managed);
     let of_servers = servers.flat_map(|it| {
         let release = it.release.as_ref().map(Facts::facts).unwrap_or_default();
         it.facts.facts().into_iter().chain(release).map(|it| ("metrics-server", it))
     });
-    let of_kubelets = judged.kubelets.iter().flat_map(|it| it.facts.facts());
-    let of_kubelets = of_kubelets.map(|it| ("the kubelets", it));
-    let of_api_services = judged.api_services.iter();
+    let of_kubelets = kubelets.iter().flat_map(|it| it.facts.facts());
+    let of_kubelets = of_kubelets.map(|it| (KUBELETS, it));
+    let of_api_services = registrations.iter();
     let of_api_services =
-        of_api_services.map(|it| ("the APIService", ("service", it.service.datum())));
+        of_api_services.map(|(_, it)| ("the APIService", ("service", it.service.datum())));
     let mut by_cause: IndexMap<Reason, (&str, &str, Origin, BTreeSet<&str>)> = IndexMap::new();
     for (whose, (name, fact)) in of_servers.chain(of_kubelets).chain(of_api_services) {
         let Fact::Unknown(why, Some(at)) = fact else { continue };
@@ -96,6 +94,11 @@ fn settings(judged: &Judged<'_>, said: &Said<'_>) -> Vec<Problem> {
         let first = || (whose, name, at, BTreeSet::new());
         by_cause.entry(why).or_insert_with(first).3.insert(name);
     }
+    // Whether they ask for certificates says most of the kubelets; nobody waits for the rest alone.
+    let matters = |whose: &str, names: &BTreeSet<&str>| {
+        whose != KUBELETS || names.contains("server_tls_bootstrap")
+    };
+    by_cause.retain(|_, (whose, _, _, names)| matters(whose, names));
     let problems = by_cause.into_iter().map(|(why, (whose, name, at, names))| {
         let name = name.replace('_', " ");
         let more = match names.len() {
@@ -114,8 +117,10 @@ fn is_cause(why: &Reason) -> bool {
     match why.kind() {
         ReasonKind::Other | ReasonKind::NoSuchKey => true,
         // Which version that is, is said by who judges versions.
-        ReasonKind::Version | ReasonKind::KubernetesVersion => false,
-        ReasonKind::Random | ReasonKind::SetInCluster => false,
+        ReasonKind::Version
+        | ReasonKind::KubernetesVersion
+        | ReasonKind::Random
+        | ReasonKind::SetInCluster => false,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod added;
 mod ansible;
+mod argument;
 mod build;
 mod carriers;
 mod cluster;
@@ -24,11 +25,12 @@ use std::{
 };
 
 use self::{
+    argument::ShellArgument,
     build::{CommandStep, Doing},
     carriers::CommandBlock,
     kubectl::ObjectPatch,
     run::ShellFunction,
-    values::{ShellArgument, ShellFrame, ShellScope, ShellVariables},
+    values::{ShellFrame, ShellScope, ShellVariables},
     written::{BranchPath, BranchedValue, WrittenText},
 };
 use crate::{

@@ -22,11 +22,14 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     }
 }
 
+/// Whether as much as that is enough.
+type Suffices<'a, T> = &'a dyn Fn(&T) -> bool;
+
 fn compare<T: Display>(
     resource: &str,
     request: &Fact<T>,
     limit: &Fact<T>,
-    (amount, suffices): (fn(&T) -> u64, &dyn Fn(&T) -> bool),
+    (amount, suffices): (fn(&T) -> u64, Suffices<'_, T>),
     server: &MetricsServer,
     findings: &mut Findings,
 ) {

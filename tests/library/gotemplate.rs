@@ -219,7 +219,7 @@ fn what_may_be_merged_is_unknown() {
 fn what_depends_on_the_order_of_keys_is_unknown() {
     let told = |template: &str| {
         let text = printed("m: {b: 1, a: 2}", template).expect("it is printed");
-        text.unknown_part().map(|it| it.to_string())
+        text.unknown_part().map(ToString::to_string)
     };
     for expression in [
         "keys .Values.m | first",

@@ -550,7 +550,9 @@ impl GoData {
     fn emptied(&mut self, values: &mut Vec<GoValue>) {
         match self {
             Self::List(items) => {
-                Rc::get_mut(items).into_iter().for_each(|it| values.append(&mut it.items))
+                if let Some(list) = Rc::get_mut(items) {
+                    values.append(&mut list.items);
+                }
             }
             Self::Map(map) => {
                 let entries = Rc::get_mut(map).map(|it| it.get_mut().entries.drain(..));

@@ -1,6 +1,6 @@
 //! Variables that are put together from what commands add to them.
 
-use super::values::ShellArgument;
+use super::argument::ShellArgument;
 use crate::tree::{Origin, Via};
 
 /// What a variable is to which something is added.

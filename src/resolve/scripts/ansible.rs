@@ -13,10 +13,11 @@ use regex::Regex;
 
 use super::{
     Choice, CommandOutput, Session,
+    argument::ShellArgument,
     build::Doing,
     carriers::{self, word_of},
     kubectl::ObjectPatch,
-    values::{SetVariables, ShellArgument, ShellVariables},
+    values::{SetVariables, ShellVariables},
 };
 use crate::{
     ascii, parse,

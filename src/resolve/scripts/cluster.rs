@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     CommandLine, Session,
-    values::{HOLE, ShellArgument},
+    argument::{HOLE, ShellArgument},
 };
 use crate::{resolve::shell::ShellCommand, tree::Node};
 

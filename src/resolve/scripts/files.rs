@@ -4,7 +4,8 @@ use regex::Regex;
 
 use super::{
     Choice, CommandOutput, Session,
-    values::{self, HOLE, ShellArgument},
+    argument::{HOLE, ShellArgument},
+    values,
 };
 use crate::{
     parse,

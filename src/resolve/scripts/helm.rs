@@ -2,7 +2,7 @@
 
 use super::{
     CommandLine, CommandOutput, Doing, Session, ShellArgument,
-    values::{CURRENT, HERE, ROOT},
+    argument::{CURRENT, HERE, ROOT},
 };
 use crate::{
     data::Family,
@@ -188,8 +188,9 @@ impl Session<'_> {
                 Some(text) if layer == "--set-json" && text.trim_start().starts_with('{') => {
                     match serde_json::from_str::<serde_json::Value>(text) {
                         Ok(_) => {
-                            let json = self.embedded(value, 0);
-                            json.iter().for_each(|it| values = helm::merge(&values, it));
+                            if let Some(json) = self.embedded(value, 0) {
+                                values = helm::merge(&values, &json);
+                            }
                             Ok(())
                         }
                         Err(_) => Err("it is no JSON".to_owned()),

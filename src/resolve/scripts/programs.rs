@@ -2,7 +2,7 @@
 
 use super::{
     CommandOutput, Session,
-    values::{AWAY, ShellArgument},
+    argument::{AWAY, ShellArgument},
 };
 use crate::source;
 

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     CommandLine, CommandOutput, Session,
     added::AddedValue,
+    argument::ShellArgument,
     build::CommandStep,
     helm, kubectl,
-    values::{ShellArgument, ShellFrame},
+    values::ShellFrame,
     written::{BranchPath, BranchedValue},
 };
 use crate::{

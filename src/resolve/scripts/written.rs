@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::{CommandOutput, Session, values::ShellArgument};
+use super::{CommandOutput, Session, argument::ShellArgument};
 use crate::{
     parse,
     resolve::{
