@@ -415,9 +415,11 @@ impl<'a> Session<'a> {
                 })
             });
             session.around = condition.map(|it| (it, 0)).into_iter().collect();
-            session.dirs = vec![own.to_owned(), String::new()];
-            if let Some(dir) = &part.dir {
-                session.enter(Some(&session.argument_of(dir)));
+            if !part.continues {
+                session.dirs = vec![own.to_owned(), String::new()];
+                if let Some(dir) = &part.dir {
+                    session.enter(Some(&session.argument_of(dir)));
+                }
             }
             session.commands(&part.code, part.braces);
         }
@@ -1081,6 +1083,32 @@ mod tests {
             ",
         );
         assert_eq!(found, ["kubelet-insecure-tls Makefile:2"]);
+    }
+
+    #[test]
+    fn items_of_a_script_share_a_shell() {
+        let values = "//- deploy/v.yaml\nargs: [--kubelet-insecure-tls]\n";
+        let found = |path: &str, text: &str| findings(&format!("\n//- {path}\n{text}\n{values}"));
+        let insecure = ["kubelet-insecure-tls deploy/v.yaml:1"];
+        for (path, text) in [
+            (".gitlab-ci.yml", format!("a:\n  script:\n    - cd deploy\n    - {HELM} -f v.yaml")),
+            (
+                ".gitlab-ci.yml",
+                format!("a:\n  before_script: [cd deploy]\n  script:\n    - {HELM} -f v.yaml"),
+            ),
+            (
+                ".woodpecker.yml",
+                format!("steps:\n- name: a\n  commands:\n    - cd deploy\n    - {HELM} -f v.yaml"),
+            ),
+        ] {
+            assert_eq!(found(path, &text), insecure, "{text}");
+        }
+        let last = format!("a:\n  script: [cd deploy]\n  after_script:\n    - {HELM} -f v.yaml");
+        assert!(found(".gitlab-ci.yml", &last).contains(&"unresolved .gitlab-ci.yml:4".to_owned()));
+        let task = format!(
+            "version: 3\ntasks:\n  a:\n    cmds:\n      - cd deploy\n      - {HELM} -f v.yaml"
+        );
+        assert!(found("Taskfile.yml", &task).contains(&"unresolved Taskfile.yml:6".to_owned()));
     }
 
     #[test]

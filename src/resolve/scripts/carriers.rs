@@ -37,6 +37,8 @@ pub(super) struct CommandBlock {
     pub local: Option<(&'static str, Origin)>,
     /// What its job deploys to, by name.
     pub environment: Option<Node>,
+    /// Whether the last of its parts are those of `before_script`.
+    prepared: bool,
 }
 
 /// Commands of one shell.
@@ -50,12 +52,14 @@ pub(super) struct CodePart {
     pub condition: Option<Node>,
     /// Whether `{{ … }}` is filled in before.
     pub braces: bool,
+    /// Whether they run in the shell of the part before them, in the directory where that is by then.
+    pub continues: bool,
 }
 
 impl CodePart {
     /// One that runs where the file is, whatever holds.
     fn new(code: Node, braces: bool) -> Self {
-        Self { code, dir: None, condition: None, braces }
+        Self { code, dir: None, condition: None, braces, continues: false }
     }
 }
 
@@ -316,6 +320,10 @@ const COMMANDS: &[&str] = &[
     "shell",
 ];
 
+/// Those that are lists of commands of one shell: GitLab's (`script` goes on where `before_script` ended),
+/// those of Drone, Woodpecker and CodeBuild, and cloud-init's.
+const ONE_SHELL: [&str; 5] = ["before_script", "script", "after_script", "commands", "runcmd"];
+
 /// Actions that start a cluster on the machine that runs them.
 const ACTIONS: &[(&str, &str)] = &[
     ("helm/kind-action", "kind"),
@@ -429,10 +437,13 @@ struct CodePlace<'n> {
 /// Adds the commands in `node`, which stands at `key`.
 fn collect<'n>(key: &str, node: &'n Node, place: CodePlace<'n>, block: &mut CommandBlock) {
     if COMMANDS.contains(&key) {
-        for code in gitlab::lines(place.root, node) {
+        let prepared = std::mem::replace(&mut block.prepared, key == "before_script");
+        for (index, code) in gitlab::lines(place.root, node).into_iter().enumerate() {
             let (dir, condition) = (place.dir.cloned(), place.condition.cloned());
+            let continues =
+                index > 0 && ONE_SHELL.contains(&key) || prepared && index == 0 && key == "script";
             let part = CodePart::new(code.clone(), place.braces);
-            block.parts.push(CodePart { dir, condition, ..part });
+            block.parts.push(CodePart { dir, condition, continues, ..part });
         }
     }
     if key == "uses"
