@@ -30,11 +30,16 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
                 "--metric-resolution={resolution}: metrics-server is ready after two rounds, and \
                  the release waits {timeout} for it"
             );
+            let mends = 2 * Duration::seconds(15).nanos < timeout.nanos;
+            let help = match mends {
+                true => "set --metric-resolution=15s, or give the release more time",
+                false => "give the release more time",
+            };
             findings
                 .at(&at, &server.subject(), message)
                 .variant("release")
-                .help("set --metric-resolution=15s, or give the release more time")
-                .unsafe_fix(&mended, [change])
+                .help(help)
+                .unsafe_fix(&mended, [change.filter(|_| mends)])
                 .also(waits_at, format!("the release waits {timeout}"));
         } else if *resolution > Duration::seconds(MOST) {
             let message = format!(
