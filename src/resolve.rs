@@ -19,7 +19,7 @@ mod install;
 mod installers;
 pub(crate) mod kustomize;
 pub(crate) mod layout;
-mod names;
+pub(crate) mod names;
 mod prepared;
 pub(crate) mod script;
 mod scripts;

@@ -71,22 +71,39 @@ pub(super) fn environment_or_unnamed(path: &str) -> &str {
     environment_of(path).unwrap_or(UNNAMED)
 }
 
+/// What tells an environment from the others that start there: `prod` of `Makefile (prod)`.
+pub(crate) fn in_brackets(name: &str) -> Option<&str> {
+    Some(name.strip_suffix(')')?.rsplit_once(" (")?.1)
+}
+
 /// What the configuration says of the environment `name` that starts at `path`.
 pub(super) fn settings_for<'a>(
     config: &'a Config,
     name: &str,
     path: &str,
 ) -> Option<&'a EnvironmentConfig> {
+    settings_for_any(config, name, [path])
+}
+
+/// The same of one that starts at several paths: what comes first in the configuration.
+pub(super) fn settings_for_any<'a, 'p>(
+    config: &'a Config,
+    name: &str,
+    paths: impl IntoIterator<Item = &'p str>,
+) -> Option<&'a EnvironmentConfig> {
+    let first = paths.into_iter().filter_map(|path| settings_index(config, name, path)).min();
+    config.environments.get(first?)
+}
+
+fn settings_index(config: &Config, name: &str, path: &str) -> Option<usize> {
     let matched = [name, path].iter().filter_map(|it| config.first_matching(it)).min();
     let named = config.environments.iter().position(|settings| {
         if settings.entry.is_some() || !settings.globs.is_empty() {
             return false;
         }
         let last = |path: &str| source::file_name(path) == settings.name;
-        // `Makefile (prod)` is one of the environments of a Makefile.
-        let one_of = name.strip_suffix(')').and_then(|it| it.rsplit_once(" ("));
-        let is_one = one_of.is_some_and(|(_, it)| it == settings.name);
+        let is_one = in_brackets(name) == Some(&settings.name);
         name == settings.name || is_one || last(name) || last(path)
     });
-    config.environments.get(matched.into_iter().chain(named).min()?)
+    matched.into_iter().chain(named).min()
 }

@@ -275,6 +275,8 @@ struct Session<'a> {
     branch: BranchPath,
     at: Vec<Span>,
     reached: Reached,
+    /// The values files that were read since something was done.
+    read: BTreeSet<FileId>,
     /// What says for which cluster the commands after it are, and the one that runs; and which that is.
     places: BTreeMap<&'static str, BranchedValue<String>>,
     given: BTreeMap<&'static str, String>,
@@ -334,6 +336,7 @@ impl<'a> Session<'a> {
             branch: Vec::new(),
             at: Vec::new(),
             reached: Reached::default(),
+            read: BTreeSet::new(),
             places: BTreeMap::new(),
             given: BTreeMap::new(),
             cluster: None,
@@ -402,6 +405,11 @@ impl<'a> Session<'a> {
             };
             session.scope.frame.named.insert(name.clone(), own);
         }
+        if let Some(name) = &block.environment {
+            // A variable of GitLab's.
+            let name = session.argument_of(name);
+            session.scope.frame.named.entry("CI_ENVIRONMENT_NAME".to_owned()).or_insert(name);
+        }
         session.local.clone_from(&block.local);
         let own = source::parent(&context.sources[file].path);
         let mut conditions: BTreeMap<&str, usize> = BTreeMap::new();
@@ -439,7 +447,8 @@ impl<'a> Session<'a> {
     fn did(&mut self, doing: Doing) {
         let (branch, cluster) = (self.branch.clone(), self.cluster.clone());
         let (at, block) = (self.at.clone(), self.name.clone());
-        self.steps.push(CommandStep { doing, branch, at, cluster, block });
+        let read = std::mem::take(&mut self.read);
+        self.steps.push(CommandStep { doing, branch, at, cluster, block, read });
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     discover,
     nearest::nearest,
     report::Progress,
+    resolve::names::in_brackets,
     rules,
     scalar::Dialect,
     selection::Selection,
@@ -259,7 +260,7 @@ fn configured(
 }
 
 /// Those of `all` environments that are called by one of `names`: the name, else its last directories,
-/// or a pattern over either.
+/// what stands in brackets behind it, or a pattern over one of the first two.
 ///
 /// # Errors
 /// A name that is of none of them, and which there are.
@@ -275,6 +276,7 @@ pub(super) fn chosen<'a>(
         let is_called = |it: &&str| match it.strip_suffix(name.as_str()) {
             _ if is_exact => *it == name,
             Some(before) if before.ends_with('/') => true,
+            _ if in_brackets(it) == Some(name) => true,
             _ => ends.as_ref().is_ok_and(|ends| ends.is_match(it)),
         };
         let mut called = all.iter().copied().filter(is_called).peekable();

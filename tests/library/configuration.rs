@@ -254,6 +254,39 @@ fn a_rule_may_be_called_what_it_was_called() {
     assert_eq!(config("rules: {memory-too-low: note}").rules, [level("memory-limit-too-low")]);
 }
 
+/// Values files of commands are entry paths, each of the environment that it is read for.
+#[test]
+fn what_is_said_of_a_values_file_is_of_the_environment_that_reads_it() {
+    let helm =
+        "helm upgrade -i metrics-server ms/metrics-server --version 3.12.2 -n kube-system -f";
+    let script = format!(
+        "//- up.sh\n{helm} v/dev.yaml --kube-context a\n{helm} v/prod.yaml --kube-context b\n"
+    );
+    let job = "parallel: {matrix: [{C: [dev, prod]}]}\n  environment: $C\n  script:";
+    let pipeline =
+        format!("//- .gitlab-ci.yml\nup:\n  {job}\n  - {helm} v/$CI_ENVIRONMENT_NAME.yaml\n");
+    let nodes = |commands: &str| {
+        let sources = fixture(&format!(
+            "
+//- .metrics-server-lint.yaml
+environments: {{of-prod: {{match: v/prod.yaml, nodes: 9}}, of-dev: {{match: v/dev.yaml, nodes: 5}}}}
+//- v/dev.yaml
+replicas: 1
+//- v/prod.yaml
+replicas: 2
+{commands}"
+        ));
+        let (environments, clusters) = analyze(&sources, &config_in(&sources));
+        let told = environments.iter().zip(&clusters).map(|(environment, cluster)| {
+            let nodes = cluster.nodes.value().map_or_else(String::new, ToString::to_string);
+            format!("{} {nodes}", environment.name)
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(nodes(&script), ["up.sh (a) 5", "up.sh (b) 9"]);
+    assert_eq!(nodes(&pipeline), [".gitlab-ci.yml (dev) 5", ".gitlab-ci.yml (prod) 9"]);
+}
+
 /// Directories do not always tell whose kubelets are set up in them.
 #[test]
 fn kubelets_are_those_of_the_environments_that_say_so() {

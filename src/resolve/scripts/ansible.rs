@@ -533,7 +533,7 @@ impl Session<'_> {
         if documents.error().is_some() || documents.template.is_some() {
             return CommandOutput::Path(place.clone());
         }
-        self.reached.files.insert(file);
+        self.reads([file]);
         CommandOutput::Objects(
             layout::objects(documents.roots()).map(|it| known.fill(it, 0)).collect(),
         )

@@ -14,7 +14,7 @@ use crate::{
         install::Reached,
         kustomize::{self, BuildOptions},
         layout,
-        names::settings_for,
+        names::settings_for_any,
         template::placeholders,
     },
     scalar::Dialect,
@@ -125,6 +125,8 @@ pub(super) struct CommandStep {
     pub cluster: Option<String>,
     /// What its block is called.
     pub block: String,
+    /// The values files that were read for it.
+    pub read: BTreeSet<FileId>,
 }
 
 impl CommandStep {
@@ -173,9 +175,10 @@ impl Session<'_> {
         let origin = origin.map_or_else(|| Origin::start_of(self.file), |it| Origin::written(*it));
         let mut environment = Environment::new(name, EntryKind::Other, origin);
         // Its values files are where it starts.
-        let mut files = self.reached.files.iter().map(|it| &*self.context.sources[*it].path);
-        let settings = |path| settings_for(self.context.config, &environment.name, path);
-        environment.settings = files.find_map(settings).cloned();
+        let files = steps.iter().flat_map(|it| &it.read);
+        let paths = files.map(|it| &*self.context.sources[*it].path).chain([""]);
+        let settings = settings_for_any(self.context.config, &environment.name, paths);
+        environment.settings = settings.cloned();
         environment.local.clone_from(&self.local);
         environment.commands.extend(&self.unused);
         let mut branches: Vec<Vec<(usize, usize)>> = Vec::new();

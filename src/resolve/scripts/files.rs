@@ -123,7 +123,7 @@ impl Session<'_> {
                 };
             }
             CommandOutput::Text(text) => {
-                self.reached.files.extend(&text.files);
+                self.reads(text.files.iter().copied());
                 return match text.documents(sources) {
                     [one] if text.is_open => opened(one).map_or_else(|| untold(UNREAD), Ok),
                     [one] => Ok(one.clone()),
@@ -139,8 +139,16 @@ impl Session<'_> {
                 None => "which values these are is decided when the command runs",
             });
         };
-        self.reached.files.insert(found);
+        self.reads([found]);
         install::read_values(sources, found, &file.origin)
+    }
+
+    /// Notes values files of the command that runs.
+    pub(super) fn reads(&mut self, files: impl IntoIterator<Item = FileId>) {
+        for file in files {
+            self.reached.files.insert(file);
+            self.read.insert(file);
+        }
     }
 
     /// The text of a file of the repository.
