@@ -236,3 +236,50 @@ fn an_unknown_value_that_a_chart_prints_hides_what_it_touches() {
     replicas: 2  apps/templates/app.yaml:19
     ");
 }
+
+/// The name that kustomize generates is another one whenever the content is: what is accepted in a
+/// baseline would be new then.
+#[test]
+fn what_cannot_be_told_of_generated_values_is_not_called_after_their_content() {
+    let sources = fixture(
+        "
+            //- clusters/prod/app.yaml
+            apiVersion: kustomize.toolkit.fluxcd.io/v1
+            kind: Kustomization
+            metadata: {name: app, namespace: flux-system}
+            spec:
+              path: ./app
+              sourceRef: {kind: GitRepository, name: flux-system}
+              postBuild: {substituteFrom: [{kind: Secret, name: cs}]}
+            //- clusters/prod/secret.yaml
+            apiVersion: v1
+            kind: Secret
+            metadata: {name: cs, namespace: flux-system}
+            stringData: {A: 'ENC[AES256_GCM,data:a,iv:a,tag:a,type:str]'}
+            sops: {mac: x}
+            //- app/kustomization.yaml
+            resources: [release.yaml]
+            namespace: kube-system
+            configMapGenerator: [{name: values, files: [values.yaml]}]
+            configurations: [names.yaml]
+            //- app/names.yaml
+            nameReference:
+              - kind: ConfigMap
+                version: v1
+                fieldSpecs: [{path: spec/valuesFrom/name, kind: HelmRelease}]
+            //- app/values.yaml
+            ${A}
+            //- app/release.yaml
+            apiVersion: helm.toolkit.fluxcd.io/v2
+            kind: HelmRelease
+            metadata: {name: metrics-server, namespace: kube-system}
+            spec:
+              chart: {spec: {chart: metrics-server, version: 3.12.2}}
+              valuesFrom: [{kind: ConfigMap, name: values}]
+        ",
+    );
+    let (environments, _) = analyze(&sources, &Config::default());
+    let problems = environments.iter().flat_map(|it| &it.problems);
+    let subjects: Vec<&str> = problems.map(|it| &*it.subject).collect();
+    assert!(subjects.contains(&"ConfigMap kube-system/values"), "{subjects:?}");
+}

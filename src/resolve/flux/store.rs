@@ -78,6 +78,16 @@ impl Store {
         self.objects.get(&(kind.to_owned(), namespace(space), name.to_owned()))
     }
 
+    /// `name` without what kustomize adds to it, which is another whenever the content is.
+    pub(super) fn lasting<'n>(&self, kind: &str, space: &str, name: &'n str) -> &'n str {
+        let is_it = |it: &&Node| {
+            namespace(it.object_namespace()) == namespace(space) && it.object_name() == name
+        };
+        let generated = self.of_kind(kind).find(is_it).filter(|it| is_generated(it));
+        let parts = generated.and_then(|_| name.rsplit_once('-'));
+        parts.filter(|(_, it)| is_hash(it)).map_or(name, |(it, _)| it)
+    }
+
     /// That the object of that name is generated, with a hash in its name, by which `at` looks for
     /// none.
     pub(super) fn hashed(
@@ -92,9 +102,7 @@ impl Store {
                 && is_generated(it)
                 && (it.object_name().strip_prefix(name))
                     .and_then(|it| it.strip_prefix('-'))
-                    .is_some_and(|it| {
-                        it.len() == HASH && it.bytes().all(|it| it.is_ascii_alphanumeric())
-                    })
+                    .is_some_and(is_hash)
         })?;
         let message =
             format!("Flux looks for the {kind} `{name}`, but kustomize adds a hash to this name");
@@ -143,6 +151,10 @@ impl Store {
         }
         Some(data)
     }
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == HASH && text.bytes().all(|it| it.is_ascii_alphanumeric())
 }
 
 /// Whether a generator of kustomize makes `node`, of which it writes every field.

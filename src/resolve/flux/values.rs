@@ -133,7 +133,7 @@ fn referred(
         return unknown(why.into());
     };
     let mut untold = |why: &Reason, at: &Origin| {
-        let cause = format!("{kind} {namespace}/{name}");
+        let cause = format!("{kind} {namespace}/{}", store.lasting(kind, namespace, name));
         problems.push(Problem::unresolved(at, why.clone()).about(cause));
     };
     match (data.entries.get(key), data.open) {
