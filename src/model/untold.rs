@@ -81,7 +81,7 @@ fn settings((servers, kubelets, registrations): Ours<'_>, said: &Said<'_>) -> Ve
     let of_api_services = registrations.iter();
     let of_api_services =
         of_api_services.map(|(_, it)| ("the APIService", ("service", it.service.datum())));
-    let mut by_cause: IndexMap<Reason, (&str, &str, Origin, BTreeSet<&str>)> = IndexMap::new();
+    let mut by_cause: IndexMap<(&str, Reason), (&str, Origin, BTreeSet<&str>)> = IndexMap::new();
     for (whose, (name, fact)) in of_servers.chain(of_kubelets).chain(of_api_services) {
         let Fact::Unknown(why, Some(at)) = fact else { continue };
         let Some(span) = at.written_at() else { continue };
@@ -91,15 +91,15 @@ fn settings((servers, kubelets, registrations): Ours<'_>, said: &Said<'_>) -> Ve
         if is_said || !is_cause(&why) {
             continue;
         }
-        let first = || (whose, name, at, BTreeSet::new());
-        by_cause.entry(why).or_insert_with(first).3.insert(name);
+        let first = || (name, at, BTreeSet::new());
+        by_cause.entry((whose, why)).or_insert_with(first).2.insert(name);
     }
     // Whether they ask for certificates says most of the kubelets; nobody waits for the rest alone.
     let matters = |whose: &str, names: &BTreeSet<&str>| {
         whose != KUBELETS || names.contains("server_tls_bootstrap")
     };
-    by_cause.retain(|_, (whose, _, _, names)| matters(whose, names));
-    let problems = by_cause.into_iter().map(|(why, (whose, name, at, names))| {
+    by_cause.retain(|(whose, _), (.., names)| matters(whose, names));
+    let problems = by_cause.into_iter().map(|((whose, why), (name, at, names))| {
         let name = name.replace('_', " ");
         let more = match names.len() {
             0 | 1 => String::new(),

@@ -52,12 +52,10 @@ impl Secrets {
     /// Whether there is something in the text at `span` that must not be shown.
     pub(super) fn touch(&self, span: Span) -> bool {
         let touches = |it: &Span| it.start <= span.end && span.start <= it.end;
-        let spans = || {
-            let before = |it: &Span| (it.file, it.end) < (span.file, span.start);
-            self.spans.get(self.spans.partition_point(before))
-        };
+        let before = |it: &Span| (it.file, it.end) < (span.file, span.start);
+        let next = self.spans.get(self.spans.partition_point(before));
         self.files.contains(&span.file)
-            || spans().is_some_and(|it| it.file == span.file && touches(it))
+            || next.is_some_and(|it| it.file == span.file && touches(it))
     }
 
     fn add(&mut self, sources: &Sources, file: FileId, root: &Node) {

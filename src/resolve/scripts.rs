@@ -90,6 +90,12 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
                 if empty && environment.problems.is_empty() {
                     continue;
                 }
+                if is_pipeline && pipeline.as_ref().is_some_and(|it| it.is_cut) {
+                    let message = "this pipeline takes in more files than are looked at";
+                    environment
+                        .problems
+                        .push(Problem::unresolved(&Origin::start_of(file), message));
+                }
                 held.add(&environment);
                 found.environments.push(environment);
                 found.reached.files.extend(reached.files);
@@ -1118,6 +1124,21 @@ mod tests {
             "version: 3\ntasks:\n  a:\n    cmds:\n      - cd deploy\n      - {HELM} -f v.yaml"
         );
         assert!(found("Taskfile.yml", &task).contains(&"unresolved Taskfile.yml:6".to_owned()));
+    }
+
+    #[test]
+    fn what_is_copied_with_others_is_in_the_directory() {
+        let values = "//- v.yaml\nargs: [--kubelet-insecure-tls]\n//- out/v.yaml\nreplicas: two\n";
+        let found = |copy: &str| {
+            findings(&format!(
+                "\n//- a.sh\n{copy}\n{HELM} -f out/v.yaml\n{values}//- w.yaml\na: b\n"
+            ))
+        };
+        for copy in ["cp v.yaml w.yaml out/", "cp w.yaml v.yaml out", "cp -t out v.yaml"] {
+            assert_eq!(found(copy), ["kubelet-insecure-tls v.yaml:1"], "{copy}");
+        }
+        let other = found("cp v.yaml elsewhere");
+        assert!(other.contains(&"wrong-value-type out/v.yaml:1".to_owned()), "{other:?}");
     }
 
     #[test]

@@ -267,6 +267,7 @@ mod tests {
         ] {
             commands(text, true);
         }
+        commands(&("a || return\n".repeat(60) + "x || function f { y; } &"), true);
         commands(&"((".repeat(100_000), true);
         commands(&"if ".repeat(100_000), true);
         commands(&"x=(".repeat(100_000), true);

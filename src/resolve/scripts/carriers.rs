@@ -321,7 +321,7 @@ const COMMANDS: &[&str] = &[
 ];
 
 /// Those that are lists of commands of one shell: GitLab's (`script` goes on where `before_script` ended),
-/// those of Drone, Woodpecker and CodeBuild, and cloud-init's.
+/// those of Drone and Woodpecker, and cloud-init's.
 const ONE_SHELL: [&str; 5] = ["before_script", "script", "after_script", "commands", "runcmd"];
 
 /// Actions that start a cluster on the machine that runs them.

@@ -7,7 +7,7 @@ use crate::{
     resolve::layout,
     scalar::Dialect,
     source::{FileId, Sources},
-    tree::{Entry, Map, Node},
+    tree::{Entry, Map, Node, Origin},
 };
 
 /// The pipeline of a repository.
@@ -15,6 +15,9 @@ const PIPELINE: &str = ".gitlab-ci.yml";
 
 /// How many files a pipeline may take in.
 const MAX_INCLUDED: usize = 150;
+
+/// How many patterns of paths a file may take in.
+const MAX_PATTERNS: usize = 50;
 
 /// How deep files may take in others, and references lead to others.
 const MAX_DEPTH: usize = 10;
@@ -28,6 +31,8 @@ pub(super) struct IncludingPipeline {
     pub file: FileId,
     pub root: Node,
     pub files: BTreeSet<FileId>,
+    /// Whether it takes in more than is looked at.
+    pub is_cut: bool,
 }
 
 /// The pipeline of the repository, if it takes other files in.
@@ -36,39 +41,54 @@ pub(super) fn pipeline(sources: &Sources) -> Option<IncludingPipeline> {
     if !sources.text(file).contains("include") {
         return None;
     }
-    let mut files = BTreeSet::from([file]);
-    let root = read(sources, file, &mut files, 0)?;
-    files.remove(&file);
-    (!files.is_empty()).then_some(IncludingPipeline { file, root, files })
+    let nothing = Node::new(Map::default(), Origin::start_of(file));
+    let mut pipeline =
+        IncludingPipeline { file, root: nothing, files: BTreeSet::from([file]), is_cut: false };
+    pipeline.root = read(sources, file, &mut pipeline, 0)?;
+    pipeline.files.remove(&file);
+    (!pipeline.files.is_empty()).then_some(pipeline)
 }
 
-/// The pipeline in `file`: what it says counts more than what it takes in, of which the last does.
+/// The pipeline in `file`: what it says counts more than what it takes in, of which the last does. What is
+/// taken in under conditions (`rules`) takes nothing's place.
 fn read(
     sources: &Sources,
     file: FileId,
-    files: &mut BTreeSet<FileId>,
+    pipeline: &mut IncludingPipeline,
     depth: usize,
 ) -> Option<Node> {
     let documents = sources.documents(file, Dialect::Sigs);
     // The first one may be a header: `spec:` with inputs.
     let own = documents.roots().last()?.clone();
     let mut all: Option<Node> = None;
-    for included in own.get("include").map(|it| included(sources, it)).unwrap_or_default() {
-        if depth < MAX_DEPTH
-            && files.len() <= MAX_INCLUDED
-            && files.insert(included)
-            && let Some(more) = read(sources, included, files, depth + 1)
-        {
-            all = Some(all.map_or(more.clone(), |it| merged(&it, &more)));
+    let (taken, is_cut) = own.get("include").map(|it| included(sources, it)).unwrap_or_default();
+    pipeline.is_cut |= is_cut;
+    for (included, is_sure) in taken {
+        if pipeline.files.contains(&included) {
+            continue;
+        }
+        if depth == MAX_DEPTH || pipeline.files.len() > MAX_INCLUDED {
+            pipeline.is_cut = true;
+            break;
+        }
+        pipeline.files.insert(included);
+        if let Some(more) = read(sources, included, pipeline, depth + 1) {
+            all = Some(match all {
+                None => more,
+                Some(all) if is_sure => merged(&all, &more),
+                Some(all) => merged(&more, &all),
+            });
         }
     }
     Some(all.map_or(own.clone(), |it| merged(&it, &own)))
 }
 
-/// The files of the repository that `include` names.
-fn included(sources: &Sources, include: &Node) -> Vec<FileId> {
-    let mut found = Vec::new();
+/// The files of the repository that `include` names, each with whether it is taken in whatever holds; and
+/// whether it names more patterns than are looked at.
+fn included(sources: &Sources, include: &Node) -> (Vec<(FileId, bool)>, bool) {
+    let (mut found, mut patterns) = (Vec::new(), 0);
     for one in std::iter::once(include).chain(include.items()) {
+        let is_sure = one.get("rules").is_none();
         let local = one.get("local");
         let local = local.iter().flat_map(|it| std::iter::once(*it).chain(it.items()));
         for path in std::iter::once(one).chain(local).filter_map(Node::as_str) {
@@ -77,17 +97,22 @@ fn included(sources: &Sources, include: &Node) -> Vec<FileId> {
                 continue;
             }
             if !path.contains('*') {
-                found.extend(sources.find(path));
+                found.extend(sources.find(path).map(|it| (it, is_sure)));
                 continue;
+            }
+            patterns += 1;
+            if patterns > MAX_PATTERNS {
+                return (found, true);
             }
             // `**` are any directories, and `*` is none.
             let pattern = globset::GlobBuilder::new(path).literal_separator(true).build();
             let Ok(pattern) = pattern.map(|it| it.compile_matcher()) else { continue };
             let all = sources.iter().filter(|(_, it)| layout::is_yaml(&it.path));
-            found.extend(all.filter(|(_, it)| pattern.is_match(&*it.path)).map(|it| it.0));
+            let matching = all.filter(|(_, it)| pattern.is_match(&*it.path));
+            found.extend(matching.map(|(file, _)| (file, is_sure)));
         }
     }
-    found
+    (found, false)
 }
 
 /// `base` with what `over` has in its place.
@@ -174,6 +199,28 @@ mod tests {
             //- b.yml\nother:\n  variables: {{E: '--set replicas=0.5'}}\n  script: [!reference [up, before_script], !reference [up, script]]\n"
         );
         assert_eq!(findings(&files), ["wrong-value-type b.yml:2"]);
+    }
+
+    #[test]
+    fn what_is_taken_in_under_conditions_takes_no_place() {
+        let found = |rules: &str| {
+            findings(&format!(
+                "\n//- .gitlab-ci.yml\ninclude: [/a.yml, {{local: /b.yml{rules}}}]\n\
+                //- a.yml\nvariables: {{E: --wait}}\nup:\n  {JOB}\
+                //- b.yml\nvariables: {{E: '--set args={{--kubelet-insecure-tls}}'}}\n"
+            ))
+        };
+        assert_eq!(found(", rules: [{if: $DEV}]"), [""; 0]);
+        assert_eq!(found(""), ["kubelet-insecure-tls b.yml:1"]);
+    }
+
+    #[test]
+    fn a_pipeline_that_takes_in_too_much_says_so() {
+        let patterns = "- '/ci/*.yml'\n".repeat(60);
+        let found = findings(&format!(
+            "\n//- .gitlab-ci.yml\ninclude:\n- a.yml\n{patterns}up:\n  {JOB}//- a.yml\nvariables: {{E: --wait}}\n"
+        ));
+        assert_eq!(found, ["unresolved .gitlab-ci.yml:1"]);
     }
 
     #[test]

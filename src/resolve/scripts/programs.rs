@@ -39,9 +39,19 @@ impl Session<'_> {
                 }
             }
             "cp" | "mv" | "ln" => {
-                if let [from, into] = *words {
+                let target = |it: &ShellArgument| matches!(&*it.head, "-t" | "--target-directory");
+                let target = arguments.iter().position(target);
+                let into = match target.and_then(|it| arguments.get(it + 1)) {
+                    Some(into) => Some(into),
+                    None => words.last().copied(),
+                };
+                let Some(into) = into else { return Some(CommandOutput::nothing()) };
+                let from: Vec<_> =
+                    words.into_iter().filter(|it| !std::ptr::eq(*it, into)).collect();
+                let is_dir = target.is_some() || from.len() > 1;
+                for from in from {
                     let content = self.content(from);
-                    self.write(&self.inside(from, into), content, false);
+                    self.write(&self.inside(from, into, is_dir), content, false);
                     if program == "mv" {
                         self.remove(from);
                     }
@@ -71,10 +81,11 @@ impl Session<'_> {
         Some(CommandOutput::nothing())
     }
 
-    /// The file that `from` becomes in `into`, which may be a directory.
-    fn inside(&self, from: &ShellArgument, into: &ShellArgument) -> ShellArgument {
+    /// The file that `from` becomes in `into`, which may be a directory, or is one.
+    fn inside(&self, from: &ShellArgument, into: &ShellArgument, is_dir: bool) -> ShellArgument {
         let (Some(from), Some(text)) = (&from.text, &into.text) else { return into.clone() };
-        let is_dir = text.ends_with(['/', '.'])
+        let is_dir = is_dir
+            || text.ends_with(['/', '.'])
             || self.paths(into).iter().any(|it| self.context.sources.is_dir(it));
         match is_dir {
             true => {

@@ -387,7 +387,7 @@ impl CommandReader {
         }
         match operator {
             "&" => {
-                self.group(self.list, depth - usize::from(otherwise.is_some()), true);
+                self.group(self.list, depth.saturating_sub(usize::from(otherwise.is_some())), true);
                 self.list = self.commands.len();
             }
             "&&" | "||" | "|" => {}
@@ -482,8 +482,11 @@ impl ShellCommand {
         let mut words = self.words.iter().map(|it| it.literal().unwrap_or("?"));
         match (words.next()?, words.next()) {
             ("return", _) => Some(Leaving::Return),
-            ("exit", None | Some("0")) => Some(Leaving::All),
-            ("exit", _) => Some(Leaving::Failing),
+            // What ends with the status of something may end well.
+            ("exit", Some(status)) if status != "0" && status.parse::<u8>().is_ok() => {
+                Some(Leaving::Failing)
+            }
+            ("exit", _) => Some(Leaving::All),
             ("break" | "continue", _) => Some(Leaving::Loop),
             _ => None,
         }
