@@ -44,7 +44,7 @@ use crate::{
         environment::{EntryKind, Environment, Release},
         install::{Discovery, Reached},
         layout::{self, Layout},
-        prepared,
+        prepared, shell,
     },
     source::{self, FileId, Relevance, Sources, Span},
     tree::{Node, Origin, Via},
@@ -57,16 +57,15 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     let mut held = Held::default();
     let pipeline = gitlab::pipeline(context.sources);
     for (file, source) in context.sources.iter() {
-        let (is_pipeline, is_part) = pipeline
-            .as_ref()
-            .map_or((false, false), |it| (it.file == file, it.files.contains(&file)));
+        let is_part = pipeline.as_ref().is_some_and(|it| it.files.contains(&file));
+        let pipeline = pipeline.as_ref().filter(|it| it.file == file);
         let apart = layout.is_excluded(file) || command::is_aside(&source.path) || is_part;
         let is_ours = |it: FileId| {
             matches!(context.sources[it].relevance, Relevance::Script | Relevance::Subject)
         };
-        let parts = pipeline.iter().filter(|_| is_pipeline).flat_map(|it| &it.files);
+        let mut parts = pipeline.iter().flat_map(|it| &it.files).copied();
         let speaks = is_ours(file)
-            || parts.copied().any(is_ours)
+            || parts.any(is_ours)
             || is_script(&source.path) && charts.are_told_in(context.sources, file);
         if apart || !(speaks || charts.may_be_in(context.sources, file)) {
             continue;
@@ -90,11 +89,10 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
                 if empty && environment.problems.is_empty() {
                     continue;
                 }
-                if is_pipeline && pipeline.as_ref().is_some_and(|it| it.is_cut) {
+                if pipeline.is_some_and(|it| it.is_cut) {
                     let message = "this pipeline takes in more files than are looked at";
-                    environment
-                        .problems
-                        .push(Problem::unresolved(&Origin::start_of(file), message));
+                    let problem = Problem::unresolved(&Origin::start_of(file), message);
+                    environment.problems.push(problem);
                 }
                 held.add(&environment);
                 found.environments.push(environment);
@@ -103,7 +101,7 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
             }
         };
         if carriers::may_hold(context.sources, file) {
-            let (blocks, variables) = carriers::read(context.sources, file, pipeline.as_ref());
+            let (blocks, variables) = carriers::read(context.sources, file, pipeline);
             let run = |block| {
                 Session::each(|it| Session::run(context, layout, file, &variables, block, it))
             };
@@ -443,6 +441,12 @@ impl<'a> Session<'a> {
             session.deploy_to(&session.argument_of(name));
         }
         session
+    }
+
+    /// A text of a task or a step as a word of a command.
+    fn argument_of(&self, node: &Node) -> ShellArgument {
+        let word = node.as_str().and_then(|it| shell::words(it).into_iter().next());
+        self.scope.argument(node, &word.unwrap_or_default())
     }
 
     /// The place of the command that runs.

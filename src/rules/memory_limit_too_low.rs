@@ -1,7 +1,7 @@
 use crate::{
     finding::{Change, Findings, Severity},
     model::{Cluster, Count, MI, Memory},
-    sizing::{self, most},
+    sizing::{self, MemoryNeeds, most},
 };
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
@@ -14,7 +14,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
         let origin = origin.or(&server.anchor);
         let subject = server.subject();
         if let Some((nodes, at)) = nodes
-            && let needed = sizing::guidance(most(*nodes), pods)
+            && let Some(MemoryNeeds { request: requested, limit: needed }) = sizing::needed(cluster)
             && limit.bytes > 0
             && *limit < needed
         {
@@ -23,7 +23,6 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
             let request = server.memory_request.value().filter(|it| **it > needed);
             let mut changes = vec![Change::value(&origin, request.unwrap_or(&needed).to_string())];
             // What is requested is to suffice as well.
-            let requested = sizing::guidance(nodes.min, pods);
             if let Some((request, at)) = server.memory_request.known()
                 && *request < requested
             {

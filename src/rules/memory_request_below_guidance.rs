@@ -1,10 +1,12 @@
-use crate::{finding::Findings, model::Cluster, sizing};
+use crate::{
+    finding::Findings,
+    model::Cluster,
+    sizing::{self, MemoryNeeds},
+};
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings) {
     let Some((nodes, nodes_at)) = cluster.nodes.known() else { return };
-    let pods = cluster.pods_per_node.value().map(|pods| pods.min);
-    // Of an interval the smaller number is certain.
-    let needed = sizing::guidance(nodes.min, pods);
+    let Some(MemoryNeeds { request: needed, .. }) = sizing::needed(cluster) else { return };
     for server in cluster.metrics_servers.iter().filter(|it| it.resizer.is_none()) {
         let Some((request, at)) = server.memory_request.known() else { continue };
         // `memory-limit-too-low` says more where the limit does not suffice either.

@@ -30,7 +30,6 @@ use crate::{
         install::{self, ChartReference},
         kustomize::PatchKind,
         layout::{self, Layout},
-        shell,
         template::{self, Hole},
     },
     scalar::Dialect,
@@ -537,12 +536,6 @@ impl Session<'_> {
         CommandOutput::Objects(
             layout::objects(documents.roots()).map(|it| known.fill(it, 0)).collect(),
         )
-    }
-
-    /// A text of a task or a step as a word of a command.
-    pub(super) fn argument_of(&self, node: &Node) -> ShellArgument {
-        let word = node.as_str().and_then(|it| shell::words(it).into_iter().next());
-        self.scope.argument(node, &word.unwrap_or_default())
     }
 }
 

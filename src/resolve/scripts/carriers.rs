@@ -74,7 +74,7 @@ pub(super) fn may_hold(sources: &Sources, file: FileId) -> bool {
     }
 }
 
-/// The commands of a file, which may be that of `pipeline`, and what it sets.
+/// The commands of a file, which may be a `pipeline` of several, and what it sets.
 pub(super) fn read(
     sources: &Sources,
     file: FileId,
@@ -92,7 +92,7 @@ pub(super) fn read(
         _ if is_build_file(name) => recipes(sources, file, &mut variables),
         _ if layout::is_yaml(path) => {
             let documents = sources.documents(file, Dialect::Sigs);
-            let roots = match pipeline.filter(|it| it.file == file) {
+            let roots = match pipeline {
                 Some(pipeline) => vec![&pipeline.root],
                 None => documents.roots().collect(),
             };
