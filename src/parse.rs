@@ -13,7 +13,11 @@ pub(crate) use outline::outline;
 pub(crate) use partly::{legible, lines, unknown_lines};
 pub(crate) use template::ReadAsTemplate;
 
-use std::ops::Range;
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use crate::{
     scalar::{Dialect, Scalar, Style},
@@ -173,18 +177,42 @@ fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::ScalarPlac
         let offsets = yaml::Offsets::Texts(scalar.text.clone(), starts);
         return yaml::ScalarPlace::new(node.origin.clone(), offsets);
     }
-    let offsets = node.origin.written_at().map_or(yaml::Offsets::Whole, |span| {
-        offsets_of(sources.slice(span), span.start, &scalar.text, scalar.style)
-    });
+    let offsets = node
+        .origin
+        .written_at()
+        .map_or(yaml::Offsets::Whole, |span| kept_offsets(sources, span, scalar));
     yaml::ScalarPlace::new(node.origin.clone(), offsets)
 }
+
+/// [`offsets_of`] of a scalar that is written at `span`, kept for the next part that somebody asks for: to
+/// compare a whole script for each of its words takes long.
+fn kept_offsets(sources: &Sources, span: Span, scalar: &Scalar) -> yaml::Offsets {
+    type KeptOffsets = Mutex<BTreeMap<Span, (Arc<str>, yaml::Offsets)>>;
+    let found = || offsets_of(sources.slice(span), span.start, &scalar.text, scalar.style);
+    if scalar.text.len() < SHORT {
+        return found();
+    }
+    let kept = sources.keep(|_| KeptOffsets::default());
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    // What is made of what stands there may be another text.
+    if let Some((text, offsets)) = kept.get(&span)
+        && Arc::ptr_eq(text, &scalar.text)
+    {
+        return offsets.clone();
+    }
+    let offsets = found();
+    kept.insert(span, (scalar.text.clone(), offsets.clone()));
+    offsets
+}
+
+/// To find where a shorter text stands takes no longer than to remember it.
+const SHORT: usize = 256;
 
 /// Where the bytes of a decoded scalar stand in the source text that it was decoded from.
 fn offsets_of(source: &str, start: u32, text: &str, style: Style) -> yaml::Offsets {
     let shift = |by: usize| yaml::Offsets::Shift(start + u32::try_from(by).unwrap_or(0));
     let is_quoted = style.is_quoted();
     // What is not quoted has no escapes: folding makes it shorter, or turns a line break into a blank.
-    // To compare a whole script for each of its words takes long.
     if source.len() == text.len() && !is_quoted || source == text {
         return shift(0);
     }
@@ -192,14 +220,15 @@ fn offsets_of(source: &str, start: u32, text: &str, style: Style) -> yaml::Offse
         let inner = source.get(1..source.len().saturating_sub(1));
         return if inner == Some(text) { shift(1) } else { yaml::Offsets::Whole };
     }
-    lines_of(source, start, text).map_or(yaml::Offsets::Whole, yaml::Offsets::Lines)
+    let lines = lines_of(source, start, text);
+    lines.map_or(yaml::Offsets::Whole, |it| yaml::Offsets::Lines(it.into()))
 }
 
 /// Where in `block`, which `scalar` is written as, each of its lines starts, unless these are folded or
 /// escaped.
 pub(crate) fn lines_in(block: &str, scalar: &Scalar) -> Option<Vec<usize>> {
     match offsets_of(block, 0, &scalar.text, scalar.style) {
-        yaml::Offsets::Lines(lines) => Some(lines.into_iter().map(|(_, at)| at as usize).collect()),
+        yaml::Offsets::Lines(lines) => Some(lines.iter().map(|(_, at)| *at as usize).collect()),
         yaml::Offsets::Shift(by) => {
             let lines = source::lines(&scalar.text).map(|(at, _)| at + by as usize);
             Some(lines.collect())

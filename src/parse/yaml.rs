@@ -30,11 +30,12 @@ pub(super) struct ScalarPlace {
 }
 
 /// How offsets into the parsed text become offsets into the file.
+#[derive(Clone)]
 pub(super) enum Offsets {
     /// By adding.
     Shift(u32),
     /// By line: the start of each line in the text and in the file.
-    Lines(Vec<(u32, u32)>),
+    Lines(Arc<[(u32, u32)]>),
     /// By the texts that this one is put together from: where each starts, and its way.
     Texts(Arc<str>, Vec<(usize, Origin)>),
     /// Not at all: everything stands for the whole.
