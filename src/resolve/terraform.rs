@@ -104,9 +104,10 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     };
     // What installs any charts need not name ours: a list does.
     let mut lists: BTreeMap<String, Problem> = BTreeMap::new();
-    let all = modules(context.sources, dirs(Relevance::Plumbing));
-    for module in all.values() {
-        let listed = module.listed(context.sources, &all);
+    // What calls a module need not name our subject.
+    let code = Code::new(context.sources, modules(context.sources, dirs(Relevance::Plumbing)));
+    for module in code.modules.values() {
+        let listed = module.listed(context.sources, &code);
         lists.extend(listed.map(|it| (module.dir.clone(), it)));
     }
     let mut subjects = dirs(Relevance::Subject);
@@ -119,8 +120,6 @@ pub(crate) fn environments(context: &Context<'_>, layout: &Layout<'_>) -> Discov
     let deploying = installing(context.sources, layout, charts);
     let mut deploying = modules(context.sources, deploying);
     deploying.retain(|dir, _| !subjects.contains_key(dir));
-    // What calls them need not name our subject either.
-    let code = Code::new(context.sources, all);
     let mut roots = Roots {
         context,
         lists,

@@ -12,7 +12,7 @@ use hcl_edit::{
 use super::{
     arguments::Arguments,
     evaluate::{TerraformScope, Work},
-    module::Module,
+    module::{BlockPlace, Module},
     terragrunt::{self, TerragruntUnit},
 };
 use crate::{
@@ -34,6 +34,8 @@ pub(super) struct Code {
     pub(super) modules: BTreeMap<String, Module>,
     /// What Terragrunt calls modules with.
     pub(super) units: Vec<TerragruntUnit>,
+    /// The directories of modules, and the blocks that call them there, by what these call.
+    callers: BTreeMap<String, Vec<(String, BlockPlace)>>,
 }
 
 /// A module as one root module has it.
@@ -53,17 +55,29 @@ pub(super) struct Instance {
 impl Code {
     /// `modules`, and what calls them.
     pub(super) fn new(sources: &Sources, modules: BTreeMap<String, Module>) -> Self {
-        Self { modules, units: terragrunt::units(sources) }
+        let mut callers: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for caller in modules.values() {
+            for (place, called) in caller.calls() {
+                callers.entry(called).or_default().push((caller.dir.clone(), place));
+            }
+        }
+        Self { modules, units: terragrunt::units(sources), callers }
+    }
+
+    /// The modules and their blocks that call the one in `dir`.
+    pub(super) fn callers(&self, dir: &str) -> impl Iterator<Item = (&Module, FileId, &Block)> {
+        let all = self.callers.get(dir).into_iter().flatten();
+        all.filter_map(|(caller, place)| {
+            let caller = self.modules.get(caller)?;
+            let (file, block) = caller.block(*place)?;
+            Some((caller, file, block))
+        })
     }
 
     /// Whether anything calls `module`.
     pub(super) fn is_called(&self, module: &Module) -> bool {
-        let calls = |caller: &Module| {
-            let mut blocks = caller.blocks("module");
-            blocks.any(|(_, block)| caller.called(block).as_deref() == Some(&module.dir))
-        };
         self.units.iter().any(|it| it.called.as_ref() == Some(&module.dir))
-            || self.modules.values().any(calls)
+            || self.callers.contains_key(&module.dir)
     }
 
     /// A module as each of its callers has it, or as a root.
@@ -77,17 +91,12 @@ impl Code {
         let units = self.units.iter().filter(|it| it.called.as_ref() == Some(&module.dir));
         let mut all: Vec<Instance> = units.map(|it| it.instance(sources, work)).collect();
         let mut called = !all.is_empty();
-        for caller in self.modules.values() {
-            for (file, block) in caller.blocks("module") {
-                if caller.called(block).as_deref() != Some(&module.dir) || depth >= MAX_DEPTH {
-                    continue;
-                }
-                called = true;
-                for instance in self.instances(sources, caller, depth + 1, work) {
-                    all.extend(instance.calls(sources, caller, file, block, work));
-                }
-                all.truncate(MAX_INSTANCES);
+        for (caller, file, block) in self.callers(&module.dir).filter(|_| depth < MAX_DEPTH) {
+            called = true;
+            for instance in self.instances(sources, caller, depth + 1, work) {
+                all.extend(instance.calls(sources, caller, file, block, work));
             }
+            all.truncate(MAX_INSTANCES);
         }
         if called { all } else { module.roots(sources) }
     }

@@ -3,11 +3,7 @@
 //!
 //! Nothing is evaluated: it is enough that code which installs something names our subject.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-    sync::LazyLock,
-};
+use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use hcl_edit::{
     Span as _,
@@ -16,7 +12,7 @@ use hcl_edit::{
 };
 use regex::Regex;
 
-use super::{Module, addons, code, evaluate::written, label};
+use super::{Module, addons, calls::Code, code, evaluate::written, label};
 use crate::{
     ascii,
     data::{
@@ -100,11 +96,7 @@ impl Module {
 
     /// What of our concern the releases whose charts are not written in their blocks may install:
     /// something that an expression of one names, or what it refers to.
-    pub(super) fn listed(
-        &self,
-        sources: &Sources,
-        modules: &BTreeMap<String, Self>,
-    ) -> Option<Problem> {
+    pub(super) fn listed(&self, sources: &Sources, code: &Code) -> Option<Problem> {
         let releases = self.blocks("resource").filter(|(_, it)| {
             let name = match label(it, 0) {
                 Some("helm_release") => it.body.get_attribute("chart"),
@@ -115,19 +107,14 @@ impl Module {
         });
         let names = ["addon_name", "chart", "for_each", "repository", "name"];
         let spans = releases.flat_map(|(file, block)| expressions(file, block, &names));
-        let span = self.named_from(sources, modules, spans.collect())?;
+        let span = self.named_from(sources, code, spans.collect())?;
         let what = What::of(sources.slice(span))?;
         let why = format!("{} in a list of charts, which is not read", what.is());
         Some(Problem::unresolved(&Origin::written(span), why))
     }
 
     /// Where the texts at `spans`, or what they refer to, first name our subject; the nearest of it.
-    fn named_from(
-        &self,
-        sources: &Sources,
-        modules: &BTreeMap<String, Self>,
-        spans: Vec<Span>,
-    ) -> Option<Span> {
+    fn named_from(&self, sources: &Sources, code: &Code, spans: Vec<Span>) -> Option<Span> {
         let mut known: BTreeSet<Span> = spans.iter().copied().collect();
         let mut texts: Vec<(&Self, Span)> = spans.into_iter().map(|it| (self, it)).collect();
         let mut next = 0;
@@ -143,7 +130,7 @@ impl Module {
                 if reference.get(1).is_some_and(|it| it.as_str() == "local") {
                     found.extend(module.local(name).and_then(spanned).map(|it| (module, it)));
                 } else {
-                    found.extend(module.given(sources, modules, name));
+                    found.extend(module.given(sources, code, name));
                 }
             }
             found.extend(module.files_in(sources, text).map(|it| (module, whole(sources, it))));
@@ -154,21 +141,12 @@ impl Module {
     }
 
     /// What `var.name` may be: its default, what callers pass, files of variables.
-    fn given<'m>(
-        &'m self,
-        sources: &Sources,
-        modules: &'m BTreeMap<String, Self>,
-        name: &str,
-    ) -> Vec<(&'m Self, Span)> {
+    fn given<'m>(&'m self, sources: &Sources, code: &'m Code, name: &str) -> Vec<(&'m Self, Span)> {
         let default = self.default(name).and_then(spanned).map(|it| (self, it));
         let mut all: Vec<(&Self, Span)> = default.into_iter().collect();
-        for caller in modules.values() {
-            for (file, block) in caller.blocks("module") {
-                if caller.called(block).as_ref() == Some(&self.dir) {
-                    let passed = expressions(file, block, &[name, "for_each"]);
-                    all.extend(passed.into_iter().map(|it| (caller, it)));
-                }
-            }
+        for (caller, file, block) in code.callers(&self.dir) {
+            let passed = expressions(file, block, &[name, "for_each"]);
+            all.extend(passed.into_iter().map(|it| (caller, it)));
         }
         let files = sources.seen_in(&self.dir).into_iter();
         let files = files.filter(|(path, _)| source::extension(path) == "tfvars");

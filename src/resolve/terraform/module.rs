@@ -36,7 +36,7 @@ pub(crate) struct Module {
 }
 
 /// A file of a module, and a structure of its body: both as numbers.
-type BlockPlace = (usize, usize);
+pub(super) type BlockPlace = (usize, usize);
 
 impl Module {
     /// The code in `dir`.
@@ -76,7 +76,7 @@ impl Module {
         Self { dir: dir.to_owned(), files, problems, blocks, variables, locals }
     }
 
-    fn block(&self, (number, index): BlockPlace) -> Option<(FileId, &Block)> {
+    pub(super) fn block(&self, (number, index): BlockPlace) -> Option<(FileId, &Block)> {
         let (file, body) = self.files.get(number)?;
         Some((*file, body.get(index)?.as_block()?))
     }
@@ -84,6 +84,12 @@ impl Module {
     pub(super) fn blocks(&self, ident: &str) -> impl Iterator<Item = (FileId, &Block)> {
         let places = self.blocks.get(ident).into_iter().flatten();
         places.filter_map(|it| self.block(*it))
+    }
+
+    /// Its blocks that call modules of this repository, and the directories of these.
+    pub(super) fn calls(&self) -> impl Iterator<Item = (BlockPlace, String)> {
+        let places = self.blocks.get("module").into_iter().flatten();
+        places.filter_map(|it| Some((*it, self.called(self.block(*it)?.1)?)))
     }
 
     /// The directory of the module that `block` calls, if it is one of this repository.
@@ -141,7 +147,7 @@ pub(super) fn modules(sources: &Sources, dirs: BTreeSet<&str>) -> BTreeMap<Strin
             continue;
         }
         let module = Module::new(sources, &dir);
-        open.extend(module.blocks("module").filter_map(|(_, block)| module.called(block)));
+        open.extend(module.calls().map(|(_, called)| called));
         modules.insert(dir, module);
     }
     modules
