@@ -13,15 +13,11 @@ pub(crate) use outline::outline;
 pub(crate) use partly::{legible, lines, unknown_lines};
 pub(crate) use template::ReadAsTemplate;
 
-use std::{
-    collections::BTreeMap,
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::ops::Range;
 
 use crate::{
     scalar::{Dialect, Scalar, Style},
-    source::{self, FileId, Sources, Span},
+    source::{self, FileId, KeptByText, Sources, Span},
     tree::{Kind, Node, Origin},
 };
 
@@ -187,22 +183,11 @@ fn place_of(sources: &Sources, node: &Node, scalar: &Scalar) -> yaml::ScalarPlac
 /// [`offsets_of`] of a scalar that is written at `span`, kept for the next part that somebody asks for: to
 /// compare a whole script for each of its words takes long.
 fn kept_offsets(sources: &Sources, span: Span, scalar: &Scalar) -> yaml::Offsets {
-    type KeptOffsets = Mutex<BTreeMap<Span, (Arc<str>, yaml::Offsets)>>;
     let found = || offsets_of(sources.slice(span), span.start, &scalar.text, scalar.style);
     if scalar.text.len() < SHORT {
         return found();
     }
-    let kept = sources.keep(|_| KeptOffsets::default());
-    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-    // What is made of what stands there may be another text.
-    if let Some((text, offsets)) = kept.get(&span)
-        && Arc::ptr_eq(text, &scalar.text)
-    {
-        return offsets.clone();
-    }
-    let offsets = found();
-    kept.insert(span, (scalar.text.clone(), offsets.clone()));
-    offsets
+    sources.keep(|_| KeptByText::<yaml::Offsets>::default()).get_or(span, &scalar.text, 1, found)
 }
 
 /// To find where a shorter text stands takes no longer than to remember it.

@@ -10,7 +10,7 @@ pub(crate) mod pattern;
 mod saying;
 mod shared;
 
-pub(crate) use kept::KeptByFile;
+pub(crate) use kept::{KeptByFile, KeptByText};
 use paths::template_of;
 pub(crate) use paths::{
     SUFFIXES, extension, file_name, inside, is_list_of_patterns, is_prose, is_within, is_yaml,

@@ -294,6 +294,14 @@ impl<'a> Search<'_, 'a> {
                 groups.entry(environment_dir(dir)).or_default().push(index);
             }
         }
+        // A file may hold any number of Kustomizations.
+        let mut besides = BTreeMap::<FileId, Relevance>::new();
+        let mut beside = |file: FileId| {
+            *besides.entry(file).or_insert_with(|| match Loose::beside(sources, file).is_empty() {
+                true => Relevance::None,
+                false => sources[file].relevance,
+            })
+        };
         for (dir, members) in together(layout, groups) {
             let (mut matters, mut scales) = (false, false);
             let (mut files, mut closures) = (BTreeSet::new(), Vec::new());
@@ -303,10 +311,7 @@ impl<'a> Search<'_, 'a> {
                 let named = is_named_in(flux.node.object_name())
                     || flux.node.str_at("spec.path").is_some_and(is_named_in);
                 let (speaks, its) = self.says(&closure);
-                let most = match Loose::beside(sources, flux.file).is_empty() {
-                    true => Relevance::None,
-                    false => sources[flux.file].relevance,
-                };
+                let most = beside(flux.file);
                 matters |= speaks || flux.dir.is_none() || named || most == Relevance::Subject;
                 scales |= its || most == Relevance::Scaling;
                 files.extend(&closure.files);

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use super::{FileId, Sources};
+use super::{FileId, Sources, Span};
 
 /// One value for each type that somebody asked for.
 #[derive(Default)]
@@ -23,34 +23,64 @@ impl Sources {
 }
 
 /// What is made of each of some files, for who comes back to them: to be had by [`Sources::keep`].
-pub(crate) struct KeptByFile<T>(Mutex<(BTreeMap<FileId, T>, usize)>);
+pub(crate) type KeptByFile<T> = KeptBy<FileId, T>;
+
+/// What is made of some things, and of how many bytes.
+pub(crate) struct KeptBy<K, T>(Mutex<(BTreeMap<K, T>, usize)>);
 
 /// What is made of so many bytes is kept.
 const MOST_KEPT: usize = 8 << 20;
 
-impl<T> Default for KeptByFile<T> {
+impl<K, T> Default for KeptBy<K, T> {
     fn default() -> Self {
         Self(Mutex::new((BTreeMap::new(), 0)))
     }
 }
 
-impl<T: Clone> KeptByFile<T> {
-    fn lock(&self) -> MutexGuard<'_, (BTreeMap<FileId, T>, usize)> {
+impl<K: Ord, T: Clone> KeptBy<K, T> {
+    fn lock(&self) -> MutexGuard<'_, (BTreeMap<K, T>, usize)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was made of `file`, if that is kept.
-    pub(crate) fn get(&self, file: FileId) -> Option<T> {
-        self.lock().0.get(&file).cloned()
+    /// What was made of `key`, if that is kept.
+    pub(crate) fn get(&self, key: &K) -> Option<T> {
+        self.lock().0.get(key).cloned()
     }
 
-    /// Keeps what was made of `file`, which has so many bytes, while there is room.
-    pub(crate) fn put(&self, file: FileId, bytes: usize, made: &T) {
+    /// Keeps what was made of `key`, which has so many bytes, while there is room.
+    pub(crate) fn put(&self, key: K, bytes: usize, made: &T) {
         let (known, all) = &mut *self.lock();
         *all += bytes;
         if *all <= MOST_KEPT {
-            known.insert(file, made.clone());
+            known.insert(key, made.clone());
         }
+    }
+}
+
+/// The same of the texts that are written at some places; what stands there may be filled in.
+pub(crate) struct KeptByText<T>(KeptBy<Span, (Arc<str>, T)>);
+
+impl<T> Default for KeptByText<T> {
+    fn default() -> Self {
+        Self(KeptBy::default())
+    }
+}
+
+impl<T: Clone> KeptByText<T> {
+    /// What `make` makes of `text` at `place`, which takes so many bytes for each of its own.
+    pub(crate) fn get_or(
+        &self,
+        place: Span,
+        text: &Arc<str>,
+        times: usize,
+        make: impl FnOnce() -> T,
+    ) -> T {
+        if let Some((_, made)) = self.0.get(&place).filter(|(known, _)| known == text) {
+            return made;
+        }
+        let made = (text.clone(), make());
+        self.0.put(place, text.len().saturating_mul(times), &made);
+        made.1
     }
 }
 

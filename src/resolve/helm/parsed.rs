@@ -23,7 +23,7 @@ pub(super) fn template(
         return Ok(ParsedTemplate::new(text_of(sources, file)?));
     };
     let kept = sources.keep(|_| KeptByFile::<ParsedTemplate>::default());
-    if let Some(known) = kept.get(id) {
+    if let Some(known) = kept.get(&id) {
         return Ok(Ok(known));
     }
     let text = text_of(sources, file)?;

@@ -1,6 +1,6 @@
 //! What the templates in Helmfiles make, and what they may refer to.
 
-use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc, sync::Arc};
 
 use super::state::StateValues;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
             TemplateSet, TemplateWork,
         },
     },
-    source::{self, FileId, Sources},
+    source::{self, FileId, KeptByText, Sources},
     tree::{Entry, Map, Node, Origin, Reason, Via},
 };
 
@@ -91,6 +91,19 @@ impl<'a> HelmfileTemplate<'a> {
     /// # Errors
     /// It cannot be rendered, or is not YAML then.
     pub(super) fn yaml(&self, text: &Node) -> Result<Vec<Node>, Reason> {
+        let written = text.as_scalar().filter(|it| !is_template(&it.text));
+        match (written, text.origin.written_at()) {
+            // The same in every environment.
+            (Some(scalar), Some(place)) => {
+                let kept = self.sources.keep(|_| KeptByText::<Arc<_>>::default());
+                let made = kept.get_or(place, &scalar.text, NODES, || Arc::new(self.printed(text)));
+                (*made).clone()
+            }
+            _ => self.printed(text),
+        }
+    }
+
+    fn printed(&self, text: &Node) -> Result<Vec<Node>, Reason> {
         let rendered = self.rendered(text)?;
         let documents = rendered.documents().into_iter().map(|document| {
             let why = |it| format!("it is not YAML once it is rendered: {it}").into();
@@ -156,6 +169,9 @@ impl<'a> HelmfileTemplate<'a> {
         Some(file)
     }
 }
+
+/// How many bytes the nodes of a byte of YAML take, about.
+const NODES: usize = 16;
 
 fn is_template(text: &str) -> bool {
     Placeholder::Braces.is_in(text)

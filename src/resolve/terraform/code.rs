@@ -18,7 +18,7 @@ use crate::source::{self, FileId, KeptByFile, Sources};
 /// As [`parse`].
 pub(super) fn of_file(sources: &Sources, file: FileId) -> Result<Arc<Body>, Error> {
     let kept = sources.keep(|_| KeptByFile::<Arc<Body>>::default());
-    if let Some(known) = kept.get(file) {
+    if let Some(known) = kept.get(&file) {
         return Ok(known);
     }
     let text = sources.text(file);
