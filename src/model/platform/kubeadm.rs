@@ -56,6 +56,7 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
         let anchor = super::anchor(file.kubelet.unwrap_or(node));
         platform.kubelet(&cluster(&inits, file.path), group, carrier, &anchor, facts);
     }
+    let drop_ins = DropIns::new(input);
     for file in files.values() {
         let base = base(&inits, file.path, stored.as_ref());
         for join in &file.joins {
@@ -67,7 +68,7 @@ pub(super) fn carrier(input: &Input<'_>, platform: &mut Platform) {
             platform.kubelet(&cluster, group, carrier, &super::anchor(join), facts);
         }
         if let (Some(kubelet), false) = (file.kubelet, file.speaks_kubeadm()) {
-            alone(input, kubelet, file.path, platform);
+            alone(input, kubelet, file.path, &drop_ins, platform);
         }
     }
 }
@@ -210,17 +211,23 @@ fn stored(input: &Input<'_>, platform: &mut Platform) -> Option<Node> {
 }
 
 /// A KubeletConfiguration that no kubeadm document stands beside.
-fn alone(input: &Input<'_>, config: &Node, path: &str, platform: &mut Platform) {
+fn alone(
+    input: &Input<'_>,
+    config: &Node,
+    path: &str,
+    drop_ins: &DropIns<'_>,
+    platform: &mut Platform,
+) {
     // A patch belongs to nodes of kubeadm, a drop-in to the only file beside its directory.
     if is_patch(path) && input.group(KUBEADM).next().is_some() {
         return;
     }
     let part = is_patch(path) || is_drop_in(path) || unbuilt(config).is_some();
-    if is_drop_in(path) && base_of(input, path).is_some() {
+    if is_drop_in(path) && drop_ins.base(path).is_some() {
         return;
     }
     let mut layers = vec![config.clone()];
-    layers.extend(drop_ins(input, path));
+    layers.extend(drop_ins.over(path));
     let settings = Settings::from_layers(layers);
     if part && !settings.has_settings() {
         return;
@@ -237,22 +244,46 @@ fn is_drop_in(path: &str) -> bool {
     source::extension(dir) == "d" && source::extension(path) == "conf"
 }
 
-fn configs<'a, 'b>(input: &'a Input<'b>) -> impl Iterator<Item = &'a InputDocument<'b>> {
-    input.kind(KUBELET, "KubeletConfiguration")
+/// The KubeletConfigurations by where they stand: drop-ins, and what they may be over.
+#[derive(Default)]
+struct DropIns<'a> {
+    /// By the directories above theirs, in the order of their names.
+    all: BTreeMap<&'a str, Vec<(&'a str, &'a Node)>>,
+    /// The paths of others, by their directories.
+    bases: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
-fn base_of<'a, 'b>(input: &'a Input<'b>, path: &str) -> Option<&'a InputDocument<'b>> {
-    let home = source::parent(source::parent(path));
-    let mut bases = configs(input).filter(|it| !is_drop_in(it.path) && it.dir() == home);
-    bases.next().filter(|_| bases.next().is_none())
+impl<'a> DropIns<'a> {
+    fn new(input: &'a Input<'_>) -> Self {
+        let mut found = Self::default();
+        for document in input.kind(KUBELET, "KubeletConfiguration") {
+            let InputDocument { node, path } = *document;
+            match is_drop_in(path) {
+                true => found.all.entry(home(path)).or_default().push((path, node)),
+                false => found.bases.entry(document.dir()).or_default().push(path),
+            }
+        }
+        found.all.values_mut().for_each(|it| it.sort_by_key(|it| it.0));
+        found
+    }
+
+    /// What the drop-in at `path` is over: the only one in the directory above.
+    fn base(&self, path: &str) -> Option<&'a str> {
+        match self.bases.get(home(path)).map_or(&[][..], Vec::as_slice) {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Those over the base at `path`.
+    fn over(&self, path: &str) -> Vec<Node> {
+        let is_over = |it: &&(&str, &Node)| self.base(it.0) == Some(path);
+        let all = self.all.get(source::parent(path)).into_iter().flatten();
+        all.filter(is_over).map(|it| it.1.clone()).collect()
+    }
 }
 
-/// The drop-ins over the base at `path`, in the order of their names.
-fn drop_ins(input: &Input<'_>, path: &str) -> Vec<Node> {
-    let mut found: Vec<_> = configs(input)
-        .filter(|it| is_drop_in(it.path))
-        .filter(|it| base_of(input, it.path).is_some_and(|base| base.path == path))
-        .collect();
-    found.sort_by_key(|it| it.path);
-    found.into_iter().map(|it| it.node.clone()).collect()
+/// The directory above the one of a drop-in.
+fn home(path: &str) -> &str {
+    source::parent(source::parent(path))
 }

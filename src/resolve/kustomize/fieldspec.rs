@@ -23,6 +23,8 @@ pub(super) struct FieldSpec {
     pub(super) gvk: Gvk,
     /// Separated by `/`.
     pub(super) path: String,
+    /// The same in parts: it is gone along for each object.
+    pub(super) parts: Vec<String>,
     /// Whether what is missing is made.
     pub(super) create: bool,
 }
@@ -60,21 +62,23 @@ pub(super) struct Reference {
 impl FieldSpec {
     /// Any object's `path`.
     pub(super) fn everywhere(path: &str, create: bool) -> Self {
-        Self { gvk: Gvk::default(), path: path.into(), create }
+        Self::of(Gvk::default(), path.to_owned(), create)
+    }
+
+    fn of(gvk: Gvk, path: String, create: bool) -> Self {
+        let parts = split_unescaped(&path, '/');
+        Self { gvk, path, parts, create }
     }
 
     /// Of the fields of `types.FieldSpec`.
     pub(super) fn new(node: &Node) -> Self {
-        Self {
-            gvk: Gvk::selector(node),
-            path: text(node.get("path")).to_owned(),
-            create: shape::flag(node, "create"),
-        }
+        let path = text(node.get("path")).to_owned();
+        Self::of(Gvk::selector(node), path, shape::flag(node, "create"))
     }
 
     /// Whether `test` holds for a node at the path in `object`, whatever its kind.
     pub(super) fn any(&self, object: &Node, test: &mut dyn FnMut(&Node) -> bool) -> bool {
-        any(object, &split_unescaped(&self.path, '/'), test)
+        any(object, &self.parts, test)
     }
 
     /// Calls `write` with every node at the path in `object`, if it is of the kind.
@@ -89,12 +93,11 @@ impl FieldSpec {
         leaf: Option<LeafKind>,
         write: &mut dyn FnMut(&mut Node) -> Outcome<()>,
     ) -> Outcome<()> {
-        let gvk = Gvk::new(text_at(object, "apiVersion"), text_at(object, "kind"));
-        if !gvk.selected(&self.gvk) {
+        if !self.gvk.selects(text_at(object, "apiVersion"), text_at(object, "kind")) {
             return Ok(());
         }
         let leaf = leaf.filter(|_| self.create);
-        visit(object, &split_unescaped(&self.path, '/'), leaf, write)
+        visit(object, &self.parts, leaf, write)
     }
 }
 
@@ -345,11 +348,8 @@ fn default_specs(line: &'static str) -> Vec<FieldSpec> {
             "CronJob" => "spec/jobTemplate/spec/template/spec",
             _ => "spec/template/spec",
         };
-        FieldSpec {
-            gvk: Gvk { group: part(group), version: part(version), kind: part(kind) },
-            path: path.replace('$', pod),
-            create: create == "+",
-        }
+        let gvk = Gvk { group: part(group), version: part(version), kind: part(kind) };
+        FieldSpec::of(gvk, path.replace('$', pod), create == "+")
     };
     kinds.split(',').map(spec).collect()
 }

@@ -127,8 +127,15 @@ const CLUSTER: &str = "_non_namespaceable_";
 impl Gvk {
     /// Of `apiVersion` and `kind`.
     pub(super) fn new(api_version: &str, kind: &str) -> Self {
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let (group, version) = parts_of(api_version);
         Self { group: group.into(), version: version.into(), kind: kind.into() }
+    }
+
+    /// Whether it, as a selector, matches what has these.
+    pub(super) fn selects(&self, api_version: &str, kind: &str) -> bool {
+        let (group, version) = parts_of(api_version);
+        let fits = |wanted: &str, have: &str| wanted.is_empty() || wanted == have;
+        fits(&self.kind, kind) && fits(&self.group, group) && fits(&self.version, version)
     }
 
     /// Of the fields `group`, `version` and `kind` of a selector.
@@ -162,6 +169,11 @@ impl Gvk {
     pub(super) fn cluster_scoped(&self) -> bool {
         is_cluster_scoped_to_kustomize(&self.group, &self.version, &self.kind)
     }
+}
+
+/// The group and the version in an `apiVersion`.
+fn parts_of(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
 }
 
 /// `text`, or what stands for nothing where kustomize sorts.

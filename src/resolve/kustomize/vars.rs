@@ -1,6 +1,9 @@
 //! `vars`: values that are written wherever `$(NAME)` stands.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use indexmap::IndexMap;
 
@@ -9,7 +12,7 @@ use crate::{
         budget::MAX_OBJECT,
         layer::{Layer, Var},
         path,
-        resource::{Gvk, Id},
+        resource::{Gvk, Id, Resource},
         shape,
         value::{Outcome, is_null, is_string, refusal, refusal_of, string, text},
     },
@@ -19,6 +22,14 @@ use crate::{
 
 /// Notes which objects the variables of a kustomization take their values from.
 pub(super) fn collect(layer: &mut Layer, entries: &[Node]) {
+    let mut named: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    if !entries.is_empty() {
+        for (at, resource) in layer.resources.iter().enumerate() {
+            for id in resource.all_ids() {
+                named.entry(id.name).or_default().insert(at);
+            }
+        }
+    }
     for entry in entries {
         let name = text(entry.get("name"));
         let object = entry.get("objref");
@@ -33,12 +44,9 @@ pub(super) fn collect(layer: &mut Layer, entries: &[Node]) {
             let named = other.gvk == id.gvk && other.name == id.name;
             named && (!exact || other.space() == id.space())
         };
-        let mut found: Vec<usize> = Vec::new();
-        for (at, resource) in layer.resources.iter().enumerate() {
-            if resource.all_ids().any(same) {
-                found.push(at);
-            }
-        }
+        let named = named.get(&id.name).into_iter().flatten().copied();
+        let found: Vec<usize> =
+            named.filter(|at| layer.resources[*at].all_ids().any(same)).collect();
         if found.len() > 1 {
             let message = "several objects could be meant by this variable";
             layer.tell([*refusal_of("several", &entry.origin, message)]);
@@ -75,12 +83,14 @@ pub(super) fn resolve(layer: &mut Layer) {
     }
     let mut refused = Vec::new();
     let mut values: IndexMap<&str, Node> = IndexMap::new();
+    let mut sources: BTreeMap<&str, &Resource> = BTreeMap::new();
+    for resource in &layer.resources {
+        for name in &resource.variables {
+            sources.entry(name).or_insert(resource);
+        }
+    }
     for variable in &layer.variables {
-        let source = layer
-            .resources
-            .iter()
-            .find(|it| it.variables.iter().any(|name| **name == *variable.name));
-        let value = match source {
+        let value = match sources.get(&*variable.name) {
             Some(source) => path::lookup(&source.node, &indexed(&variable.field), &variable.at)
                 .map(Option::<&Node>::cloned),
             None => Ok(layer.open.clone().map(|why| Node::unknown_value(why, &variable.at))),
