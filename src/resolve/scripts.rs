@@ -877,6 +877,11 @@ mod tests {
         assert_eq!(names(&format!("kubectl config use-context x\n{}", up("lab"))), ["a.sh"]);
         // An installation is that of the last command for the same.
         assert_eq!(names(&format!("{}\n{}", up("prod"), up("lab"))), ["a.sh"]);
+        // What a named cluster has, too, is of another one.
+        let named = |it: &str| format!("{}\n{} --kube-context prod", up("lab"), up(it));
+        assert_eq!(names(&named("prod")), ["a.sh", "a.sh (prod)"]);
+        let other = "helm upgrade -i x a/x --kube-context prod";
+        assert_eq!(names(&format!("{}\n{other}", up("lab"))), ["a.sh"]);
     }
 
     #[test]

@@ -81,10 +81,14 @@ pub(super) fn together(path: &str, sessions: Vec<Session<'_>>) -> Vec<(Environme
 }
 
 /// `steps` by the clusters that they are for, where that is more than one; those that do not say it are of
-/// one more.
+/// one more, and so they are if they install what another cluster has, too.
 fn by_cluster(steps: Vec<CommandStep>) -> Vec<(Option<String>, Vec<CommandStep>)> {
     let clusters: BTreeSet<&String> = steps.iter().filter_map(|it| it.cluster.as_ref()).collect();
-    if clusters.len() < 2 {
+    let names = |is_said: bool| {
+        let those = steps.iter().filter(move |it| it.cluster.is_some() == is_said);
+        those.flat_map(CommandStep::installed).collect::<BTreeSet<String>>()
+    };
+    if clusters.len() < 2 && names(true).is_disjoint(&names(false)) {
         return vec![(None, steps)];
     }
     let mut found: BTreeMap<Option<String>, Vec<CommandStep>> = BTreeMap::new();
@@ -135,14 +139,17 @@ impl CommandStep {
         earlier.starts_with(&self.branch)
     }
 
-    /// The release or the objects that it is about.
+    /// The release or the objects that it is about, in its cluster.
     pub(super) fn names(&self) -> Vec<String> {
         let there = self.cluster.as_deref().unwrap_or_default();
-        let of_object = |it: &Node| format!("{there} {} {}", it.object_kind(), it.object_name());
+        self.installed().iter().map(|it| format!("{there} {it}")).collect()
+    }
+
+    /// The release or the objects that it is about, in whichever cluster.
+    fn installed(&self) -> Vec<String> {
+        let of_object = |it: &Node| format!("{} {}", it.object_kind(), it.object_name());
         match &self.doing {
-            Doing::Release(release, _) => {
-                vec![format!("{there} {} {}", release.namespace, release.name)]
-            }
+            Doing::Release(release, _) => vec![format!("{} {}", release.namespace, release.name)],
             Doing::Objects(objects, _) => objects.iter().map(of_object).collect(),
             _ => Vec::new(),
         }
