@@ -20,6 +20,7 @@ mod values;
 mod written;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -216,12 +217,23 @@ impl CommandLine {
                 options.wild.get_or_insert_with(|| argument.clone());
                 continue;
             }
+            let mut argument = Cow::Borrowed(argument);
+            // Switches may stand behind one dash, the last with its value (`pflag`, `getopt`).
+            while let Some((switch, rest)) = argument.head.split_at_checked(2)
+                && switches.contains(&switch)
+                && !rest.is_empty()
+                && !rest.starts_with('=')
+            {
+                let rest = argument.after(context.sources, 2).behind("-");
+                options.flags.push((switch.to_owned(), None));
+                argument = Cow::Owned(rest);
+            }
             let head = argument.head.as_str();
             if head == "--" {
                 continue;
             }
             if !head.starts_with('-') || head == "-" {
-                options.positional.push(argument.clone());
+                options.positional.push(argument.into_owned());
                 continue;
             }
             let length = if head.starts_with("--") { head.find('=') } else { Some(2) };

@@ -98,6 +98,19 @@ impl ShellArgument {
         Self { text, head: cut(&self.head), shape, raw: String::new(), wild: false, origin, place }
     }
 
+    /// The same behind `text`.
+    pub(super) fn behind(self, text: &str) -> Self {
+        let with = |it: &str| format!("{text}{it}");
+        let shape = (with(&self.shape.0), self.shape.1);
+        Self {
+            text: self.text.as_deref().map(with),
+            head: with(&self.head),
+            shape,
+            place: None,
+            ..self
+        }
+    }
+
     /// The parts between commas.
     pub(super) fn parts(&self, sources: &Sources) -> Vec<Self> {
         if !self.shape.0.contains(',') {

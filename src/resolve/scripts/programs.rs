@@ -1,7 +1,7 @@
 //! Programs that read and write files, and those that go elsewhere.
 
 use super::{
-    CommandOutput, Session,
+    CommandLine, CommandOutput, Session,
     argument::{AWAY, ShellArgument},
 };
 use crate::source;
@@ -148,38 +148,140 @@ impl Session<'_> {
         self.made.entry(key).or_default().set(&self.branch, (content, at));
     }
 
-    /// What a download prints, or writes into the file that it names.
+    /// What a download prints, or writes into the files that it names.
     fn fetch(&mut self, program: &str, arguments: &[ShellArgument]) -> CommandOutput {
-        let mut words = arguments.iter();
-        let Some(url) = words.find(|it| it.head.contains("://")) else {
-            return CommandOutput::Unknown;
+        let is_curl = program == "curl";
+        let switches = if is_curl { CURL } else { WGET };
+        let options = CommandLine::new(self.context, arguments, switches);
+        let (into, dirs) = match is_curl {
+            true => (["-o", "--output"], ["--output-dir", "--output-dir"]),
+            false => (["-O", "--output-document"], ["-P", "--directory-prefix"]),
         };
-        let content = CommandOutput::Url(url.clone());
-        let is_into = |it: &ShellArgument| {
-            let long = matches!(&*it.head, "--output" | "--output-document");
-            let letter = if program == "curl" { 'o' } else { 'O' };
-            long || it.head.starts_with('-')
-                && !it.head.starts_with("--")
-                && it.head.ends_with(letter)
+        let [into, dir] = [into, dirs].map(|it| it.iter().find_map(|it| options.value(it)));
+        let urls = options.positional.iter().chain(options.value("--url"));
+        let urls: Vec<&ShellArgument> = urls.filter(|it| it.head.contains("://")).collect();
+        let by_name = ["-O", "--remote-name", "--remote-name-all"].iter().any(|it| options.has(it));
+        let content = match &*urls {
+            [url] => CommandOutput::Url((*url).clone()),
+            _ => CommandOutput::Unknown,
         };
-        let into = arguments.iter().position(is_into).and_then(|it| arguments.get(it + 1));
-        let by_name = program == "wget"
-            || arguments.iter().any(|it| {
-                it.head == "--remote-name"
-                    || !it.head.starts_with("--")
-                        && it.head.starts_with('-')
-                        && it.head.ends_with('O')
-            });
         match into {
             Some(file) if file.text() == Some("-") => return content,
-            Some(file) => self.write(file, content, false),
-            None if by_name => {
-                let name = source::file_name(&url.head);
-                let file = ShellArgument::plain(name, &url.origin);
+            Some(file) => {
+                let file = match dir.filter(|_| is_curl) {
+                    Some(dir) => self.inside(file, dir, true),
+                    None => file.clone(),
+                };
                 self.write(&file, content, false);
+            }
+            None if by_name || !is_curl => {
+                for url in urls {
+                    let name = ShellArgument::plain(source::file_name(&url.head), &url.origin);
+                    let file = dir.map_or(name.clone(), |dir| self.inside(&name, dir, true));
+                    self.write(&file, CommandOutput::Url(url.clone()), false);
+                }
             }
             None => return content,
         }
         CommandOutput::Unknown
+    }
+}
+
+/// Options of curl without a value of their own that scripts use (`curl --help all`).
+const CURL: &[&str] = &[
+    "--compressed",
+    "--create-dirs",
+    "--fail",
+    "--fail-with-body",
+    "--globoff",
+    "--http1.1",
+    "--insecure",
+    "--ipv4",
+    "--location",
+    "--no-progress-meter",
+    "--progress-bar",
+    "--remote-header-name",
+    "--remote-name",
+    "--remote-name-all",
+    "--retry-all-errors",
+    "--retry-connrefused",
+    "--show-error",
+    "--silent",
+    "--ssl-reqd",
+    "--tlsv1.2",
+    "--tlsv1.3",
+    "--verbose",
+    "-#",
+    "-4",
+    "-6",
+    "-J",
+    "-L",
+    "-O",
+    "-S",
+    "-f",
+    "-g",
+    "-k",
+    "-q",
+    "-s",
+    "-v",
+];
+
+/// Those of wget (`wget --help`).
+const WGET: &[&str] = &[
+    "--continue",
+    "--https-only",
+    "--no-cache",
+    "--no-check-certificate",
+    "--no-clobber",
+    "--no-hsts",
+    "--no-verbose",
+    "--quiet",
+    "--show-progress",
+    "--timestamping",
+    "--verbose",
+    "-4",
+    "-6",
+    "-N",
+    "-c",
+    "-q",
+    "-v",
+];
+
+#[cfg(test)]
+mod tests {
+    use crate::resolve::scripts::tests::findings;
+
+    const URL: &str = "https://github.com/kubernetes-sigs/metrics-server/releases/download/v0.7.2/components.yaml";
+
+    #[test]
+    fn a_download_is_what_its_options_write() {
+        let found = |fetch: &str, file: &str| {
+            let fetch = fetch.replace("URL", URL);
+            let patch = "kubectl patch -n kube-system deploy/metrics-server --type=json -p \
+                '[{\"op\":\"add\",\"path\":\"/spec/template/spec/containers/0/args/-\",\"value\":\"--kubelet-insecure-tls\"}]'";
+            let apply = match file {
+                "" => format!("{fetch} | kubectl apply -f -"),
+                file => format!("{fetch}\nkubectl apply -f {file}"),
+            };
+            findings(&format!("\n//- a.sh\n{apply}\n{patch}\n"))
+        };
+        for (fetch, file) in [
+            ("wget -qO- URL", ""),
+            ("wget -O - -q URL", ""),
+            ("wget --output-document=x.yaml URL", "x.yaml"),
+            ("wget -nv -P in URL", "in/components.yaml"),
+            ("curl -sSfL URL", ""),
+            ("curl -H 'Referer: https://a.b' --proxy http://c:1 URL", ""),
+            ("curl -fsSLo x.yaml URL", "x.yaml"),
+            ("curl --output=x.yaml URL", "x.yaml"),
+            ("curl -ox.yaml -sL --url URL", "x.yaml"),
+            ("curl -LO URL -O https://a.b/c.yaml", "components.yaml"),
+            ("curl --create-dirs --output-dir in -O URL", "in/components.yaml"),
+        ] {
+            let line = if file.is_empty() { 2 } else { 3 };
+            let insecure = format!("kubelet-insecure-tls a.sh:{line}");
+            assert!(found(fetch, file).contains(&insecure), "{fetch}");
+            assert!(!found(fetch, "other.yaml").contains(&insecure), "{fetch}");
+        }
     }
 }
