@@ -204,8 +204,8 @@ impl CommandOutput {
 struct CommandLine {
     positional: Vec<ShellArgument>,
     flags: Vec<(String, Option<ShellArgument>)>,
-    /// Where any others may stand.
-    wild: Option<ShellArgument>,
+    /// The first word that may be any others, and how many options stand before the last of these.
+    wild: Option<(ShellArgument, usize)>,
 }
 
 impl CommandLine {
@@ -214,7 +214,8 @@ impl CommandLine {
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             if argument.wild {
-                options.wild.get_or_insert_with(|| argument.clone());
+                let count = options.flags.len();
+                options.wild.get_or_insert_with(|| (argument.clone(), count)).1 = count;
                 continue;
             }
             let mut argument = Cow::Borrowed(argument);
@@ -568,7 +569,9 @@ mod tests {
         let option = "f() { local -a A=(-f v.yaml)\n[ $1 = x ] && A+=(--wait)\n";
         let option = format!("{option}{HELM} \"${{A[@]}}\"; }}\nf x");
         assert_eq!(found(option), ["unresolved a.sh:2"]);
-        assert_eq!(found(format!("{own}{HELM} \"${{A[@]}}\"")), ["unresolved a.sh:2"]);
+        // What it was before stands before what is added.
+        let some = ["kubelet-insecure-tls a.sh:1", "unresolved a.sh:2"];
+        assert_eq!(found(format!("{own}{HELM} \"${{A[@]}}\"")), some);
         // Nor is what is set for one command, or something else changes.
         for changed in ["unset F", "read -r F", "printf -v F %s \"$1\"", "F+=' x' helm version"] {
             let text = format!("F='--wait'\nF+=' {INSECURE}'\n{changed}\n{HELM} $F");
@@ -580,7 +583,7 @@ mod tests {
         assert_eq!(found(branch), ["unresolved a.sh:4"]);
         let text = format!("F='-f v.yaml'\nF+=' {INSECURE}'\n{HELM} $F");
         assert_eq!(found(text), ["invalid-quantity v.yaml:1", "kubelet-insecure-tls a.sh:2"]);
-        assert_eq!(found(format!("F+=' {INSECURE}'\n{HELM} $F")), ["unresolved a.sh:2"]);
+        assert_eq!(found(format!("F+=' {INSECURE}'\n{HELM} $F")), some);
         // Without brackets a list is its first word.
         for (items, is_all) in [("$A", false), ("\"$A\"", false), ("${A[*]}", true)] {
             let text = format!("A=(--wait)\nA+=({INSECURE})\n{HELM} {items}");
@@ -847,6 +850,33 @@ mod tests {
         assert!(moves(""));
         for rest in ["$OPTS", "\"$@\"", "\"${OPTS[@]}\"", "--wait ${OPTS}"] {
             assert!(!moves(rest), "{rest}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_options_that_nobody_can_tell_overrides_them() {
+        let found = |options: &str| {
+            findings(&format!("\n//- a.sh\n{HELM} {options}\n//- v.yaml\nreplicas: two\n"))
+        };
+        let (note, refused) = ("unresolved a.sh:1", "wrong-value-type a.sh:1");
+        for known in [
+            "$A --set replicas=two",
+            "-f v.yaml --set replicas=1 $A --set-string replicas=two",
+            "\"$@\" --set image.tag=$A --set replicas=two",
+            "$A --set replicas=two -f v.yaml",
+        ] {
+            assert_eq!(found(known), [note, refused], "{known}");
+        }
+        for unknown in [
+            "--set replicas=two $A",
+            "-f v.yaml $A",
+            "$A -f v.yaml",
+            "$A --set-json replicas=\\\"two\\\"",
+            "$A --set replicas=two \"$@\"",
+            // `--set-string` is read after `--set`, wherever it stands.
+            "--set-string replicas=1 $A --set replicas=two",
+        ] {
+            assert_eq!(found(unknown), [note], "{unknown}");
         }
     }
 

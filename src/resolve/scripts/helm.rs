@@ -73,6 +73,31 @@ pub(super) const SWITCHES: &[&str] = &[
 const LAYERS: [&str; 6] =
     ["--values", "--set-json", "--set", "--set-string", "--set-file", "--set-literal"];
 
+/// The place of `--set` among these.
+const SET: usize = 2;
+
+/// What each option of values is given, by its layer.
+type ValueOptions<'o> = Vec<(&'static str, &'o ShellArgument)>;
+
+/// The options of values in the order in which Helm merges them: those that a word may override that
+/// nobody can tell, and those that override whatever that sets with `--set`, since they stand behind it.
+fn layers(options: &CommandLine) -> (ValueOptions<'_>, ValueOptions<'_>) {
+    let flags = options.flags.iter().enumerate();
+    let mut all: Vec<(usize, usize, &ShellArgument)> = flags
+        .filter_map(|(at, (name, value))| {
+            let name = if name == "-f" { "--values" } else { &**name };
+            Some((LAYERS.iter().position(|it| *it == name)?, at, value.as_ref()?))
+        })
+        .collect();
+    all.sort_by_key(|it| it.0);
+    let wild = options.wild.as_ref().map_or(usize::MAX, |it| it.1);
+    let before = all.iter().filter(|it| it.1 < wild).map(|it| it.0).max().unwrap_or(0);
+    let (sure, open): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|it| it.1 >= wild && it.0 >= before.max(SET));
+    let named = |(layer, _, value): (usize, usize, _)| (LAYERS[layer], value);
+    (open.into_iter().map(named).collect(), sure.into_iter().map(named).collect())
+}
+
 impl Session<'_> {
     /// Runs Helm with `options`, which reads `input`. What it renders is the result.
     pub(super) fn helm(&mut self, options: &CommandLine, input: &CommandOutput) -> CommandOutput {
@@ -131,7 +156,7 @@ impl Session<'_> {
             version: options
                 .value("--version")
                 .map(ShellArgument::node)
-                .or_else(|| options.wild.as_ref().map(ShellArgument::node)),
+                .or_else(|| options.wild.as_ref().map(|(it, _)| it.node())),
         };
         // Where a namespace is not told, nothing is to be said of it.
         let namespace = options.value("--namespace").or_else(|| options.value("-n"));
@@ -154,7 +179,6 @@ impl Session<'_> {
         input: &CommandOutput,
         problems: &mut Vec<Problem>,
     ) -> Node {
-        let sources = self.context.sources;
         let at = self.here();
         let mut values = Node::new(Map::default(), at.clone());
         let reused =
@@ -162,79 +186,86 @@ impl Session<'_> {
         if reused {
             values = Node::unknown_value("the values of the release before this are kept", &at);
         }
-        let layers = LAYERS.iter().flat_map(|layer| {
-            let is_it = move |it: &&str| it == layer || (*layer == "--values" && *it == "-f");
-            options
-                .flags
-                .iter()
-                .filter(move |(name, _)| is_it(&&**name))
-                .map(move |it| (*layer, &it.1))
-        });
-        for (layer, value) in layers {
-            let Some(value) = value else { continue };
-            if layer == "--values" {
-                for part in value.parts(sources) {
-                    let read = self.values_of(&part, input);
-                    let map = read.as_ref().ok().and_then(Node::as_map);
-                    let open = map.and_then(|it| it.open.clone());
-                    problems.extend(open.map(|why| Problem::unresolved(&part.origin, &*why)));
-                    let read = install::layer(read, &part.origin, problems);
-                    values = helm::merge(&values, &read);
-                }
-                continue;
-            }
-            let (key, rest) = value.head.split_once('=').unwrap_or((&value.head, ""));
-            let result = match value.text() {
-                Some(text) if layer == "--set-json" && text.trim_start().starts_with('{') => {
-                    match serde_json::from_str::<serde_json::Value>(text) {
-                        Ok(_) => {
-                            if let Some(json) = self.embedded(value, 0) {
-                                values = helm::merge(&values, &json);
-                            }
-                            Ok(())
-                        }
-                        Err(_) => Err("it is no JSON".to_owned()),
-                    }
-                }
-                Some(text) if layer == "--set-json" => {
-                    let read = strvals::parse(text, Notation::Json, &value.origin);
-                    match (read, self.embedded(value, key.len() + 1)) {
-                        // What stands in it has places of its own.
-                        (Ok(read), Some(json)) if read.len() == 1 => set(&mut values, key, &json),
-                        _ => strvals::set(&mut values, text, Notation::Json, &value.origin),
-                    }
-                }
-                Some(text) if layer != "--set-file" => {
-                    let notation = match layer {
-                        "--set-string" => Notation::Strings,
-                        "--set-literal" => Notation::Literal,
-                        _ => Notation::Typed,
-                    };
-                    strvals::set(&mut values, text, notation, &value.origin)
-                }
-                // Which value is set can be told, but not what to.
-                _ if !key.is_empty() && key.len() < value.head.len() && !rest.contains(',') => {
-                    let node = Node { kind: Kind::Unknown(value.untold()), ..value.node() };
-                    set(&mut values, key, &node)
-                }
-                _ => {
-                    values =
-                        helm::merge(&values, &Node::unknown_value(value.untold(), &value.origin));
-                    Ok(())
-                }
-            };
-            if let Err(why) = result {
-                let why = format!("Helm refuses to set `{key}`: {why}");
-                values = helm::merge(&values, &Node::unknown_value(&*why, &value.origin));
-                problems.push(Problem::refused(&value.origin, why).about(key));
-            }
+        let (open, sure) = layers(options);
+        for (layer, value) in open {
+            self.set_layer(&mut values, layer, value, input, problems);
         }
-        if let Some(wild) = &options.wild {
+        if let Some((wild, _)) = &options.wild {
             let why = wild.untold();
             values = helm::merge(&values, &Node::unknown_value(why.clone(), &wild.origin));
             problems.push(Problem::unresolved(&wild.origin, why));
         }
+        for (layer, value) in sure {
+            self.set_layer(&mut values, layer, value, input, problems);
+        }
         values
+    }
+
+    /// Sets in `values` what an option of `layer` does.
+    fn set_layer(
+        &mut self,
+        values: &mut Node,
+        layer: &str,
+        value: &ShellArgument,
+        input: &CommandOutput,
+        problems: &mut Vec<Problem>,
+    ) {
+        let sources = self.context.sources;
+        if layer == "--values" {
+            for part in value.parts(sources) {
+                let read = self.values_of(&part, input);
+                let map = read.as_ref().ok().and_then(Node::as_map);
+                let open = map.and_then(|it| it.open.clone());
+                problems.extend(open.map(|why| Problem::unresolved(&part.origin, &*why)));
+                let read = install::layer(read, &part.origin, problems);
+                *values = helm::merge(values, &read);
+            }
+            return;
+        }
+        let (key, rest) = value.head.split_once('=').unwrap_or((&value.head, ""));
+        let result = match value.text() {
+            Some(text) if layer == "--set-json" && text.trim_start().starts_with('{') => {
+                match serde_json::from_str::<serde_json::Value>(text) {
+                    Ok(_) => {
+                        if let Some(json) = self.embedded(value, 0) {
+                            *values = helm::merge(values, &json);
+                        }
+                        Ok(())
+                    }
+                    Err(_) => Err("it is no JSON".to_owned()),
+                }
+            }
+            Some(text) if layer == "--set-json" => {
+                let read = strvals::parse(text, Notation::Json, &value.origin);
+                match (read, self.embedded(value, key.len() + 1)) {
+                    // What stands in it has places of its own.
+                    (Ok(read), Some(json)) if read.len() == 1 => set(values, key, &json),
+                    _ => strvals::set(values, text, Notation::Json, &value.origin),
+                }
+            }
+            Some(text) if layer != "--set-file" => {
+                let notation = match layer {
+                    "--set-string" => Notation::Strings,
+                    "--set-literal" => Notation::Literal,
+                    _ => Notation::Typed,
+                };
+                strvals::set(values, text, notation, &value.origin)
+            }
+            // Which value is set can be told, but not what to.
+            _ if !key.is_empty() && key.len() < value.head.len() && !rest.contains(',') => {
+                let node = Node { kind: Kind::Unknown(value.untold()), ..value.node() };
+                set(values, key, &node)
+            }
+            _ => {
+                *values = helm::merge(values, &Node::unknown_value(value.untold(), &value.origin));
+                Ok(())
+            }
+        };
+        if let Err(why) = result {
+            let why = format!("Helm refuses to set `{key}`: {why}");
+            *values = helm::merge(values, &Node::unknown_value(&*why, &value.origin));
+            problems.push(Problem::refused(&value.origin, why).about(key));
+        }
     }
 
     /// The JSON that `value` holds from `start` on, with its places.
