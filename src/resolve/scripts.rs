@@ -551,6 +551,16 @@ mod tests {
     }
 
     #[test]
+    fn a_short_variable_of_a_document_hides_nothing_but_itself() {
+        for name in ["$R", "${REPLICAS}"] {
+            let text = format!("replicas: {name}\nargs: [--kubelet-insecure-tls]\nname: '{name}'");
+            let script = format!("cat > v.yaml <<EOF\n{text}\nEOF\n{HELM} -f v.yaml");
+            let found = findings(&format!("\n//- a.sh\n{script}\n"));
+            assert!(found.contains(&"kubelet-insecure-tls a.sh:3".to_owned()), "{found:?}");
+        }
+    }
+
+    #[test]
     fn what_is_added_to_a_variable_is_passed_too() {
         let helm = HELM.replace("--version 3.12.2", "");
         let array = "A=(--version 3.12.2)\nA+=(-f v.yaml --set replicas=1)\n";

@@ -1,6 +1,6 @@
 //! What commands write into files, one after the other and in branches.
 
-use std::sync::OnceLock;
+use std::{ops::Range, sync::OnceLock};
 
 use super::{CommandOutput, Session, argument::ShellArgument};
 use crate::{
@@ -102,6 +102,14 @@ impl WrittenText {
         }
     }
 
+    /// Adds what `text` stands for, with room for the mask of a hole.
+    fn push_hole(&mut self, text: &str, origin: Origin, fill: Result<Node, Reason>) {
+        let mask = format!("{text:3}");
+        let start = self.text.len();
+        self.holes.push(Hole { range: start..start + mask.len(), fill });
+        self.push(&mask, origin);
+    }
+
     /// Adds `other` behind it.
     fn append(&mut self, other: &Self) {
         let shift = self.text.len();
@@ -144,18 +152,23 @@ impl Session<'_> {
     pub(super) fn document(&self, code: &Node, document: &Word, filled: bool) -> CommandOutput {
         let sources = self.context.sources;
         let Some(code_text) = code.as_scalar() else { return CommandOutput::Unknown };
-        let text = code_text.text.get(document.range.clone()).unwrap_or_default();
-        let origin = parse::part(sources, code, document.range.clone());
-        let node = Node::new(Scalar { text: text.into(), ..code_text.clone() }, origin);
-        let start = document.range.start;
+        let part = parse::parts(sources, code);
+        let mut written = WrittenText::default();
+        let lines = |range: Range<usize>| {
+            let text = code_text.text.get(range.clone()).unwrap_or_default();
+            let scalar = Scalar { text: text.into(), style: code_text.style, tag: code_text.tag };
+            Node::new(scalar, part(range))
+        };
+        let mut at = document.range.start;
         let holes =
             document.pieces.iter().filter(|(it, _)| filled && !matches!(it, WordPiece::Text(_)));
-        let holes = holes.map(|(piece, range)| Hole {
-            range: range.start - start..range.end - start,
-            fill: self.fill_of(piece),
-        });
-        let mut written = WrittenText { holes: holes.collect(), ..WrittenText::default() };
-        written.push_lines(sources, &node);
+        for (piece, range) in holes {
+            written.push_lines(sources, &lines(at..range.start));
+            let text = code_text.text.get(range.clone()).unwrap_or_default();
+            written.push_hole(text, part(range.clone()), self.fill_of(piece));
+            at = range.end;
+        }
+        written.push_lines(sources, &lines(at..document.range.end));
         CommandOutput::Text(written.into())
     }
 
@@ -180,11 +193,8 @@ impl Session<'_> {
             for (piece, place) in &word.pieces {
                 let slice = code.as_scalar().and_then(|it| it.text.get(place.clone()));
                 let WordPiece::Text(text) = piece else {
-                    let mask = format!("{:3}", slice.unwrap_or_default());
-                    let start = written.text.len();
-                    let range = start..start + mask.len();
-                    written.push(&mask, part(place.clone()));
-                    written.holes.push(Hole { range, fill: self.fill_of(piece) });
+                    let text = slice.unwrap_or_default();
+                    written.push_hole(text, part(place.clone()), self.fill_of(piece));
                     continue;
                 };
                 if text.contains('\\') {
