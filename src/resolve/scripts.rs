@@ -15,6 +15,7 @@ mod helm;
 mod jobs;
 mod kubectl;
 mod programs;
+mod recipes;
 mod run;
 mod values;
 mod written;
@@ -311,6 +312,8 @@ struct Session<'a> {
     sources: usize,
     subshells: usize,
     ran: usize,
+    /// Where more commands are than are run.
+    cut: Option<Origin>,
     /// The files whose commands were run as if they stood here.
     sourced: BTreeSet<FileId>,
     /// Commands that nothing runs.
@@ -365,6 +368,7 @@ impl<'a> Session<'a> {
             sources: 0,
             subshells: 0,
             ran: 0,
+            cut: None,
             sourced: BTreeSet::new(),
             unused: Vec::new(),
             chosen: Choice::new(),
@@ -404,7 +408,7 @@ impl<'a> Session<'a> {
         layout: &'a Layout<'a>,
         file: FileId,
         variables: &'a ShellVariables,
-        block: &CommandBlock,
+        block: &'a CommandBlock,
         chosen: &Choice,
     ) -> Self {
         let mut session = Self::new(context, layout, file, variables, block.name.clone());
@@ -422,12 +426,13 @@ impl<'a> Session<'a> {
             };
             session.scope.frame.named.insert(name.clone(), own);
         }
-        if let Some(name) = &block.environment {
-            // A variable of GitLab's.
-            let name = session.argument_of(name);
+        // Before any of its commands run (`environment:name` of GitLab's `CI/CD YAML syntax reference`).
+        let environment = block.environment.as_ref().map(|it| session.argument_of(it));
+        if let Some(name) = environment.clone() {
             session.scope.frame.named.entry("CI_ENVIRONMENT_NAME".to_owned()).or_insert(name);
         }
         session.local.clone_from(&block.local);
+        session.cut.clone_from(&block.cut);
         let own = source::parent(&context.sources[file].path);
         let mut conditions: BTreeMap<&str, usize> = BTreeMap::new();
         for part in &block.parts {
@@ -440,7 +445,9 @@ impl<'a> Session<'a> {
                 })
             });
             session.around = condition.map(|it| (it, 0)).into_iter().collect();
+            session.scope.variables = &part.variables;
             if !part.continues {
+                session.scope.frame.added.clear();
                 session.dirs = vec![own.to_owned(), String::new()];
                 if let Some(dir) = &part.dir {
                     session.enter(Some(&session.argument_of(dir)));
@@ -450,8 +457,8 @@ impl<'a> Session<'a> {
         }
         session.around.clear();
         session.rest();
-        if let Some(name) = &block.environment {
-            session.deploy_to(&session.argument_of(name));
+        if let Some(environment) = &environment {
+            session.deploy_to(environment);
         }
         session
     }
@@ -887,6 +894,24 @@ mod tests {
             "--set-string replicas=1 $A --set replicas=two",
         ] {
             assert_eq!(found(unknown), [note], "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_may_set_what_is_set_before() {
+        let found = |script: &str| {
+            findings(&format!("\n//- a.sh\n{script}\n{HELM} --set replicas=$R\n//- b.env\nS=1\n"))
+        };
+        let refused = |line: usize| [format!("wrong-value-type a.sh:{line}")];
+        for source in
+            ["source b.env", "source ~/.bashrc", ". \"$HOME/.env\"", ". venv/bin/activate"]
+        {
+            assert_eq!(found(&format!("R=two\n{source}")), refused(1), "{source}");
+        }
+        for source in ["source .env", ". ./envs/$ENV.env", "[ -f \"$FILE\" ] && source \"$FILE\" x"]
+        {
+            assert_eq!(found(&format!("R=two\n{source}")), NOTHING, "{source}");
+            assert_eq!(found(&format!("{source}\nR=two")), refused(2), "{source}");
         }
     }
 

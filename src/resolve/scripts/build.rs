@@ -170,6 +170,7 @@ impl Session<'_> {
     fn take_steps(&mut self, other: &Self) {
         self.steps.extend(other.steps.iter().cloned());
         self.unused.extend(&other.unused);
+        self.cut = self.cut.take().or_else(|| other.cut.clone());
         self.reached.files.extend(&other.reached.files);
         self.reached.dirs.extend(other.reached.dirs.iter().cloned());
     }
@@ -188,6 +189,10 @@ impl Session<'_> {
         environment.settings = settings.cloned();
         environment.local.clone_from(&self.local);
         environment.commands.extend(&self.unused);
+        if let Some(at) = &self.cut {
+            let why = "there are more commands than are looked at, and these may change anything";
+            environment.problems.push(Problem::unresolved(at, why));
+        }
         let mut branches: Vec<Vec<(usize, usize)>> = Vec::new();
         let mut open: Vec<CommandStep> = Vec::new();
         for step in steps {

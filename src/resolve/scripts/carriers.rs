@@ -1,23 +1,21 @@
 //! Where commands stand in files: scripts as a whole, the recipes of make and just, the steps of pipelines,
 //! strings in other code.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::LazyLock,
-};
+use std::{collections::BTreeSet, rc::Rc, sync::LazyLock};
 
 use regex::Regex;
 
 use super::{
+    argument::ShellArgument,
     gitlab::{self, IncludingPipeline},
-    jobs,
+    jobs, recipes,
     values::{self, ShellFrame, ShellScope, ShellVariables},
 };
 use crate::{
     ascii, parse, relevance,
     resolve::{
         layout, prepared,
-        shell::{self, Word},
+        shell::{self, ShellCommand, Word, WordPiece},
     },
     scalar::{Dialect, Scalar, Style},
     source::{self, FileId, Sources, Span},
@@ -37,8 +35,10 @@ pub(super) struct CommandBlock {
     pub local: Option<(&'static str, Origin)>,
     /// What its job deploys to, by name.
     pub environment: Option<Node>,
+    /// The script of it that has more commands than are looked at.
+    pub cut: Option<Origin>,
     /// Whether the last of its parts are those of `before_script`.
-    prepared: bool,
+    pub prepared: bool,
 }
 
 /// Commands of one shell.
@@ -54,12 +54,21 @@ pub(super) struct CodePart {
     pub braces: bool,
     /// Whether they run in the shell of the part before them, in the directory where that is by then.
     pub continues: bool,
+    /// What is set in that shell, and around it.
+    pub variables: Rc<ShellVariables>,
 }
 
 impl CodePart {
     /// One that runs where the file is, whatever holds.
-    fn new(code: Node, braces: bool) -> Self {
-        Self { code, dir: None, condition: None, braces, continues: false }
+    pub(super) fn new(code: Node, braces: bool) -> Self {
+        Self {
+            code,
+            dir: None,
+            condition: None,
+            braces,
+            continues: false,
+            variables: Rc::default(),
+        }
     }
 }
 
@@ -89,28 +98,80 @@ pub(super) fn read(
         _ if name == "Tiltfile" || name == "Vagrantfile" => Vec::new(),
         "toml" | "tf" => strings(sources, file),
         _ if name == "package.json" => package(sources, file),
-        _ if is_build_file(name) => recipes(sources, file, &mut variables),
+        _ if recipes::is_build_file(name) => recipes::read(sources, file, &mut variables),
         _ if layout::is_yaml(path) => {
             let documents = sources.documents(file, Dialect::Sigs);
             let roots = match pipeline {
                 Some(pipeline) => vec![&pipeline.root],
                 None => documents.roots().collect(),
             };
-            steps(&roots, is_taskfile(path), &mut variables)
+            steps(sources, &roots, is_taskfile(path), &mut variables)
         }
         _ if relevance::is_script(path) => vec![whole(sources, file)],
         _ => Vec::new(),
     };
-    let mut read = BTreeSet::from([file]);
-    for part in blocks.iter().flat_map(|it| &it.parts) {
-        let code = (&part.code, part.braces, false);
-        read_variables(sources, file, code, &mut variables, &mut read);
+    let variables = variables.around();
+    let mut blocks = blocks;
+    let mut sourced = 0;
+    for block in &mut blocks {
+        let handed = block.handed();
+        for (name, value) in &mut block.variables {
+            *value = value.take().filter(|_| !handed.contains(name));
+        }
+        for parts in block.parts.chunk_by_mut(|_, next| next.continues) {
+            let mut shell = variables.shell();
+            handed.iter().for_each(|it| shell.set(it, None));
+            let mut read = BTreeSet::from([file]);
+            for part in &*parts {
+                let code = (&part.code, part.braces, false);
+                read_variables(sources, file, code, &mut shell, &mut read);
+            }
+            sourced += read.len() - 1;
+            if sourced > MAX_SOURCED_BY_ALL {
+                shell.lose();
+            }
+            let shell = Rc::new(shell);
+            parts.iter_mut().for_each(|it| it.variables = Rc::clone(&shell));
+        }
     }
     (blocks, variables)
 }
 
-/// From how many files a script may take variables.
+impl CommandBlock {
+    /// The variables that its steps hand over to those after them, in the files that GitHub
+    /// (`Workflow commands`) and CircleCI (`Setting environment variables`) have for it.
+    fn handed(&self) -> BTreeSet<String> {
+        const FILES: [&str; 2] = ["GITHUB_ENV", "BASH_ENV"];
+        let mut names = BTreeSet::new();
+        for part in &self.parts {
+            let text = part.code.as_scalar().map_or("", |it| &*it.text);
+            if !FILES.iter().any(|it| text.contains(it)) {
+                continue;
+            }
+            let prints = |it: &&ShellCommand| {
+                let program = it.words.first().and_then(Word::literal);
+                it.document.is_some() || matches!(program, Some("echo" | "printf"))
+            };
+            for command in shell::commands(text, part.braces).iter().filter(prints) {
+                let document = command.document.iter().map(|it| &it.0);
+                let pieces = command.words.iter().chain(document).flat_map(|it| &it.pieces);
+                let texts = pieces.filter_map(|(it, _)| match it {
+                    WordPiece::Text(text) => Some(&**text),
+                    _ => None,
+                });
+                let lines = texts.flat_map(str::lines);
+                let assigned = lines.filter_map(|it| it.trim_start().split_once('='));
+                let name = |it: &str| it.trim_start_matches("export ").to_owned();
+                names.extend(assigned.map(|(it, _)| name(it)));
+            }
+        }
+        names
+    }
+}
+
+/// From how many files a shell may take variables, and all of a file.
 const MAX_SOURCED: usize = 50;
+const MAX_SOURCED_BY_ALL: usize = 200;
 
 /// Notes what the code of `file` sets that may have braces and run apart, itself or in the files that it
 /// takes in, unless these are among those that were `read`.
@@ -122,10 +183,9 @@ fn read_variables(
     read: &mut BTreeSet<FileId>,
 ) {
     let text = code.as_scalar().map_or("", |it| &*it.text);
-    let commands = shell::commands(text, braces);
-    variables.read(code, &commands, apart);
-    for command in commands.iter().filter(|it| !it.is_dead) {
-        let [first, other] = &*command.words else { continue };
+    for command in shell::commands(text, braces).iter().filter(|it| !it.is_dead) {
+        variables.read(code, command, apart);
+        let [first, other, ..] = &*command.words else { continue };
         if !matches!(first.literal(), Some("source" | ".")) {
             continue;
         }
@@ -134,6 +194,9 @@ fn read_variables(
         let own = source::parent(&sources[file].path);
         let places = values::paths(own, &[own.to_owned(), String::new()], path.text.as_deref());
         let found = places.iter().find_map(|it| sources.find(it));
+        if found.is_none() && is_of_repository(&path) {
+            variables.doubt();
+        }
         let Some(found) = found.filter(|it| read.insert(*it)) else { continue };
         if read.len() > MAX_SOURCED {
             variables.lose();
@@ -144,163 +207,25 @@ fn read_variables(
     }
 }
 
+/// Whether what a shell sources may be the repository's, such as a file that git ignores; what Python's
+/// `venv` has to be sourced sets no more than its own.
+fn is_of_repository(path: &ShellArgument) -> bool {
+    let is_elsewhere = path.raw.starts_with(['/', '~', '<'])
+        || path.raw.contains("HOME")
+        || path.raw.trim_end_matches('"').ends_with("/activate");
+    !is_elsewhere
+}
+
 fn whole(sources: &Sources, file: FileId) -> CommandBlock {
     let part = CodePart::new(parse::whole(sources, file), false);
     CommandBlock { parts: vec![part], ..CommandBlock::default() }
 }
 
 /// The text of `file` at `range`.
-fn slice(sources: &Sources, file: FileId, range: std::ops::Range<usize>) -> Node {
+pub(super) fn slice(sources: &Sources, file: FileId, range: std::ops::Range<usize>) -> Node {
     let text = sources.text(file).get(range.clone()).unwrap_or_default();
     let scalar = Scalar { text: text.into(), style: Style::Literal, tag: None };
     Node::new(scalar, Origin::written(Span::new(file, range)))
-}
-
-fn is_build_file(name: &str) -> bool {
-    is_just(name)
-        || matches!(name, "Makefile" | "makefile" | "GNUmakefile")
-        || source::extension(name) == "mk"
-}
-
-fn is_just(name: &str) -> bool {
-    matches!(name, "justfile" | "Justfile") || source::extension(name) == "just"
-}
-
-static HEADER: LazyLock<Option<Regex>> =
-    LazyLock::new(|| ascii::pattern(r"^@?([\w$(){}./%-]+)[^:#]*:(?:[^=]|$)"));
-
-static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    ascii::pattern(r"^(?:export\s+|override\s+)*([A-Za-z_]\w*)\s*([:?+!]*=)\s*(.*?)\s*$")
-});
-
-/// The recipes of a Makefile or a justfile, and what is set beside them.
-fn recipes(sources: &Sources, file: FileId, variables: &mut ShellVariables) -> Vec<CommandBlock> {
-    let braces = is_just(source::file_name(&sources[file].path));
-    let mut blocks: Vec<CommandBlock> = Vec::new();
-    let mut open: Option<(usize, usize)> = None;
-    let close = |open: &mut Option<(usize, usize)>, blocks: &mut Vec<CommandBlock>| {
-        if let (Some((start, end)), Some(block)) = (open.take(), blocks.last_mut()) {
-            block.parts.push(CodePart::new(slice(sources, file, start..end), braces));
-        }
-    };
-    let mut continues = false;
-    let (mut texts, mut conditions) = (BTreeMap::<String, Option<MadeText>>::new(), 0_usize);
-    for (start, line) in source::lines(sources.text(file)) {
-        let is_recipe = line.starts_with('\t') || braces && line.starts_with(' ');
-        if is_recipe || continues && open.is_some() || line.trim().is_empty() && open.is_some() {
-            let (first, _) = open.unwrap_or((start, start));
-            open = Some((first, start + line.len()));
-            continues = line.trim_end().ends_with('\\');
-            continue;
-        }
-        continues = false;
-        close(&mut open, &mut blocks);
-        let bare = line.trim_end();
-        match bare.split([' ', '(']).next() {
-            Some("ifeq" | "ifneq" | "ifdef" | "ifndef") => conditions += 1,
-            Some("endif") => conditions = conditions.saturating_sub(1),
-            _ => {}
-        }
-        let assigned = ASSIGNED.as_ref().and_then(|it| it.captures(bare));
-        if let Some(found) = assigned {
-            let [name, sign, value] = [1, 2, 3].map(|it| found.get(it));
-            let (Some(name), Some(sign), Some(value)) = (name, sign, value) else { continue };
-            let code = slice(sources, file, start + value.start()..start + value.end());
-            // All of it is one value, which a shell may take apart later.
-            let text = if braces {
-                value.as_str().to_owned()
-            } else {
-                format!("\"{}\"", value.as_str().replace('"', "\\\""))
-            };
-            let literal =
-                !value.as_str().ends_with('\\') && sign.as_str() != "+=" && sign.as_str() != "!=";
-            let words = shell::words(&text);
-            let value = match &*words {
-                [word] if literal => Some(moved(word, usize::from(!braces), value.as_str())),
-                [] if literal => Some(Word::default()),
-                _ => None,
-            };
-            let is_known = !line.trim_end().ends_with('\\') && conditions == 0;
-            let text = is_known.then_some(&code);
-            let made = texts.remove(name.as_str());
-            let adds = sign.as_str() == "+=";
-            let made = match (made, text, adds) {
-                (None, Some(text), false) => Some(vec![text.clone()]),
-                (Some(Some(made)), Some(text), true) if made.len() < MAX_ADDED => {
-                    Some(added(made, text, name.as_str(), variables))
-                }
-                _ => None,
-            };
-            if !adds || made.is_none() {
-                variables.set(name.as_str(), value.map(|it| (&code, it)));
-            }
-            texts.insert(name.as_str().to_owned(), made);
-            if sign.as_str() == "?=" {
-                variables.note_default(name.as_str());
-            }
-        } else if let Some(found) = HEADER.as_ref().and_then(|it| it.captures(bare)) {
-            let name = found.get(1).map_or("", |it| it.as_str()).to_owned();
-            // What just hands over to a recipe is its own.
-            let after = found.get(1).map_or("", |it| &bare[it.end()..]);
-            let own = if braces { parameters(after) } else { Vec::new() };
-            let variables = own.into_iter().map(|it| (it, None)).collect();
-            blocks.push(CommandBlock { name, variables, ..CommandBlock::default() });
-        }
-    }
-    close(&mut open, &mut blocks);
-    blocks
-}
-
-/// The parameters of a recipe of just, whose header goes on with `text`.
-fn parameters(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for word in shell::words(text) {
-        let text = text.get(word.range).unwrap_or_default();
-        let name = text.trim_start_matches(['+', '*', '$']);
-        let length = name.find(|it: char| !(it.is_ascii_alphanumeric() || "_-".contains(it)));
-        let (name, rest) = name.split_at(length.unwrap_or(name.len()));
-        if !name.is_empty() {
-            found.push(name.to_owned());
-        }
-        if rest.starts_with(':') || rest.ends_with(':') && !rest.contains(":=") {
-            break;
-        }
-    }
-    found
-}
-
-/// The texts that a variable of make is put together from.
-type MadeText = Vec<Node>;
-
-/// How often something may be added to a variable of make.
-const MAX_ADDED: usize = 100;
-
-/// `made`, which is what the variable `name` is, with `text` behind it.
-fn added(mut made: MadeText, text: &Node, name: &str, variables: &mut ShellVariables) -> MadeText {
-    // `Appending More Text to Variables` of make's manual: with a space between them.
-    made.push(Node::new(Scalar::string(" "), text.origin.clone()));
-    made.push(text.clone());
-    let all: String = made.iter().filter_map(Node::as_str).collect();
-    let place = text.origin.of_texts(made.iter().cloned());
-    let scalar = Scalar { text: all.as_str().into(), style: Style::Literal, tag: None };
-    let quoted = format!("\"{}\"", all.replace('"', "\\\""));
-    match &*shell::words(&quoted) {
-        [word] => variables.replace(name, &Node::new(scalar, place), moved(word, 1, &all)),
-        _ => variables.set(name, None),
-    }
-    made
-}
-
-/// `word`, which was read from text with `quote` more before it, with the place of all of `text`.
-fn moved(word: &Word, quote: usize, text: &str) -> Word {
-    let end = text.len();
-    let range = match word.literal() {
-        Some(literal) if quote == 0 || literal.len() == end => {
-            word.range.start.saturating_sub(quote)..word.range.end.saturating_sub(quote)
-        }
-        _ => 0..end,
-    };
-    Word { range, ..word.clone() }
 }
 
 /// Keys whose values are commands.
@@ -349,11 +274,19 @@ fn package(sources: &Sources, file: FileId) -> Vec<CommandBlock> {
 }
 
 /// The jobs of a pipeline, the tasks of a Taskfile, and what they set.
-fn steps(roots: &[&Node], taskfile: bool, variables: &mut ShellVariables) -> Vec<CommandBlock> {
+fn steps(
+    sources: &Sources,
+    roots: &[&Node],
+    taskfile: bool,
+    variables: &mut ShellVariables,
+) -> Vec<CommandBlock> {
     let mut blocks = Vec::new();
     for root in roots.iter().copied().filter(|it| it.get("apiVersion").is_none()) {
         for (name, entry) in SETTING.iter().filter_map(|it| root.get(it)).flat_map(Node::entries) {
             set(&entry.value, name, variables);
+        }
+        for (name, _) in root.get("workflow").into_iter().flat_map(jobs::set_by_rules) {
+            variables.set(name, None);
         }
         // What one task hands over to another is that one's.
         for called in root.walk().filter(|it| taskfile && it.get("task").is_some()) {
@@ -367,8 +300,9 @@ fn steps(roots: &[&Node], taskfile: bool, variables: &mut ShellVariables) -> Vec
         let extended = jobs::extended(root);
         let all = jobs.unwrap_or(root).entries();
         let several = all.filter(|(_, it)| jobs::has_matrix(&it.value)).count() > 1;
+        let by_default = if jobs.is_none() { jobs::defaults(root) } else { Vec::new() };
         for (key, entry) in jobs.unwrap_or(root).entries().chain(shared) {
-            if extended.contains(key) {
+            if extended.contains(key) || jobs::is_default(key, &by_default) {
                 continue;
             }
             let chain = jobs::chain(root, &entry.value);
@@ -376,8 +310,10 @@ fn steps(roots: &[&Node], taskfile: bool, variables: &mut ShellVariables) -> Vec
             let dir = [&entry.value, root].into_iter().find_map(|it| {
                 defaults.iter().find_map(|path| it.at(path)).filter(|it| it.as_str().is_some())
             });
-            let place = CodePlace { root, dir, condition: None, braces: taskfile };
-            let own = jobs::variables(root, &chain);
+            let place = CodePlace { sources, root, dir, condition: None, braces: taskfile };
+            let mut own = jobs::variables(sources, root, &chain);
+            let left_out = jobs::left_out(root, &chain).into_iter();
+            own.splice(0..0, left_out.map(|it| (it.to_owned(), None)));
             let environment = jobs::environment(&chain).cloned();
             for (label, chosen) in jobs::matrix(&entry.value) {
                 let name = match (label.is_empty(), several) {
@@ -389,10 +325,16 @@ fn steps(roots: &[&Node], taskfile: bool, variables: &mut ShellVariables) -> Vec
                 let mut block = CommandBlock { name, environment, ..CommandBlock::default() };
                 block.variables = chosen.into_iter().map(|(name, it)| (name, Some(it))).collect();
                 block.variables.extend(own.iter().cloned());
-                for (key, node) in jobs::scripts(&chain) {
+                for (key, node) in jobs::scripts(&chain, &by_default) {
                     collect(key, node, place, &mut block);
                 }
-                collect(key, &entry.value, place, &mut block);
+                let others = entry.value.entries().filter(|(key, _)| !jobs::is_script(key));
+                match entry.value.as_map() {
+                    Some(_) => {
+                        others.for_each(|(key, it)| collect(key, &it.value, place, &mut block))
+                    }
+                    None => collect(key, &entry.value, place, &mut block),
+                }
                 if !block.parts.is_empty() {
                     blocks.push(block);
                 }
@@ -417,7 +359,7 @@ pub(super) fn word_of(value: &Node) -> Option<Word> {
     Some(match pieces.filter(|_| text.contains(['$', '{'])) {
         Some(word) => Word { range: 0..text.len(), ..word },
         None => Word {
-            pieces: vec![(shell::WordPiece::Text(text.to_owned()), 0..text.len())],
+            pieces: vec![(WordPiece::Text(text.to_owned()), 0..text.len())],
             range: 0..text.len(),
             quoted: true,
             items: None,
@@ -428,6 +370,7 @@ pub(super) fn word_of(value: &Node) -> Option<Word> {
 /// What is around commands in a file.
 #[derive(Clone, Copy)]
 struct CodePlace<'n> {
+    sources: &'n Sources,
     root: &'n Node,
     dir: Option<&'n Node>,
     condition: Option<&'n Node>,
@@ -438,7 +381,9 @@ struct CodePlace<'n> {
 fn collect<'n>(key: &str, node: &'n Node, place: CodePlace<'n>, block: &mut CommandBlock) {
     if COMMANDS.contains(&key) {
         let prepared = std::mem::replace(&mut block.prepared, key == "before_script");
-        for (index, code) in gitlab::lines(place.root, node).into_iter().enumerate() {
+        let (lines, is_cut) = gitlab::lines(place.sources, place.root, node);
+        block.cut = block.cut.take().or(is_cut.then(|| node.origin.clone()));
+        for (index, code) in lines.into_iter().enumerate() {
             let (dir, condition) = (place.dir.cloned(), place.condition.cloned());
             let continues =
                 index > 0 && ONE_SHELL.contains(&key) || prepared && index == 0 && key == "script";

@@ -129,33 +129,41 @@ fn merged(base: &Node, over: &Node) -> Node {
     Node::new(all, over.origin.clone())
 }
 
-/// What `!reference [job, key]` in the pipeline `root` means; a list of anything else is none.
-pub(super) fn referenced<'n>(root: &'n Node, node: &Node) -> Option<&'n Node> {
+/// What `!reference [job, key]` in the pipeline `root` means; a list without that tag is none.
+pub(super) fn referenced<'n>(sources: &Sources, root: &'n Node, node: &Node) -> Option<&'n Node> {
     let path: Option<Vec<&str>> = node.as_list()?.iter().map(Node::as_str).collect();
     let path = path.filter(|it| it.len() > 1)?;
-    path.iter().try_fold(root, |at, key| at.get(key))
+    let at = node.origin.written_at()?;
+    let before = sources.text(at.file).get(..at.start as usize)?;
+    let is_tagged = before.trim_end().ends_with("!reference");
+    path.iter().filter(|_| is_tagged).try_fold(root, |at, key| at.get(key))
 }
 
-/// The commands in `node`, a script of the pipeline `root`, in which lists may stand and references.
-pub(super) fn lines<'n>(root: &'n Node, node: &'n Node) -> Vec<&'n Node> {
+/// The commands in `node`, a script of the pipeline `root`, in which lists may stand and references; and
+/// whether there are more than are looked at.
+pub(super) fn lines<'n>(
+    sources: &Sources,
+    root: &'n Node,
+    node: &'n Node,
+) -> (Vec<&'n Node>, bool) {
     let (mut found, mut seen) = (Vec::new(), 0);
     let mut open = vec![(node, 0)];
     while let Some((node, depth)) = open.pop() {
         seen += 1;
         if seen > MAX_LINES {
-            break;
+            return (found, true);
         }
         if node.as_str().is_some() {
             found.push(node);
         } else if depth <= MAX_DEPTH {
-            let below = referenced(root, node).filter(|_| depth > 0);
+            let below = referenced(sources, root, node).filter(|_| depth > 0);
             match below {
                 Some(below) => open.push((below, depth + 1)),
                 None => open.extend(node.items().iter().rev().map(|it| (it, depth + 1))),
             }
         }
     }
-    found
+    (found, false)
 }
 
 #[cfg(test)]
@@ -238,5 +246,100 @@ mod tests {
             let line = found(&format!("variables: !reference {untold}"));
             assert_eq!(line, ["unresolved .gitlab-ci.yml:9"], "{untold}");
         }
+    }
+
+    #[test]
+    fn jobs_have_what_a_pipeline_has_by_default() {
+        let found = |top: &str, job: &str| {
+            findings(&format!(
+                "\n//- .gitlab-ci.yml\n{top}\nup:\n  {job}\n  script: ['helm upgrade -i metrics-server \
+                metrics-server/metrics-server --version 3.12.2 -n kube-system -f v.yaml --set replicas=$R']\n\
+                //- v.yaml\nreplicas: 1\n//- sub/v.yaml\nresources: {{requests: {{memory: 200mb}}}}\n"
+            ))
+            .into_iter()
+            .filter(|it| !it.starts_with("unresolved"))
+            .collect::<Vec<String>>()
+        };
+        let there = ["invalid-quantity sub/v.yaml:1"];
+        let enter = "before_script: [cd sub]";
+        assert_eq!(found(enter, "image: x"), there);
+        assert_eq!(found(&format!("default: {{{enter}}}"), "image: x"), there);
+        assert_eq!(
+            found(&format!("default: {{{enter}}}"), "inherit: {default: [before_script]}"),
+            there
+        );
+        assert_eq!(found(&format!("{enter}\n.a: {{before_script: []}}"), "extends: .a"), [""; 0]);
+        for own in ["before_script: []", "inherit: {default: false}", "inherit: {default: [image]}"]
+        {
+            assert_eq!(found(enter, own), [""; 0], "{own}");
+        }
+        let set = "variables: {R: two}";
+        let refused = ["wrong-value-type .gitlab-ci.yml:1"];
+        assert_eq!(found(set, "image: x"), refused);
+        assert_eq!(found(set, "inherit: {variables: [R]}"), refused);
+        // Some runs of it have that, or all do not.
+        for own in [
+            "inherit: {variables: false}",
+            "inherit: {variables: [S]}",
+            "rules: [{if: $A, variables: {R: 1}}, {if: $B}]",
+        ] {
+            assert_eq!(found(set, own), [""; 0], "{own}");
+        }
+        let workflow = "workflow: {rules: [{if: $A, variables: {R: 1}}]}";
+        assert_eq!(found(&format!("{set}\n{workflow}"), "image: x"), [""; 0]);
+    }
+
+    #[test]
+    fn what_one_shell_sets_another_does_not_have() {
+        let found = |job: &str| {
+            let job = job.replace(
+                "UP",
+                "helm upgrade -i metrics-server metrics-server/metrics-server \
+                --version 3.12.2 -n kube-system --set replicas=$R",
+            );
+            findings(&format!(
+                "\n//- .gitlab-ci.yml\nother: {{script: [export R=two]}}\nup:\n{job}\n"
+            ))
+        };
+        assert_eq!(
+            found("  script: [UP]\n  before_script: [export R=two]"),
+            ["wrong-value-type .gitlab-ci.yml:4"]
+        );
+        assert_eq!(found("  script: [UP]"), [""; 0]);
+        assert_eq!(found("  script: [export R=two]\n  after_script: [UP]"), [""; 0]);
+        let github = |file: &str| {
+            let write = format!("echo \"R=two\" >> {file}");
+            findings(&format!(
+                "\n//- .github/workflows/x.yml\njobs:\n  up:\n    env: {{R: two}}\n    steps:\n    - run: {write}\n    \
+                - run: helm upgrade -i metrics-server metrics-server/metrics-server --version 3.12.2 --set replicas=$R\n"
+            ))
+        };
+        assert_eq!(github("x"), ["wrong-value-type .github/workflows/x.yml:3"]);
+        for file in ["$GITHUB_ENV", "\"${GITHUB_ENV}\""] {
+            assert_eq!(github(file), [""; 0], "{file}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_no_reference_without_its_tag() {
+        let found = |tag: &str| {
+            findings(&format!(
+                "\n//- .gitlab-ci.yml\n.up:\n  {JOB}up:\n  variables: {{E: '--set replicas=two'}}\n  \
+                script:\n  - {tag} [.up, before_script]\n  - {tag} [.up, script]\n"
+            ))
+        };
+        let untold = |it: &String| it.starts_with("unresolved");
+        assert!(found("!reference").iter().any(|it| it.starts_with("wrong-value-type")));
+        assert!(found("").iter().all(untold));
+    }
+
+    #[test]
+    fn a_script_that_is_too_long_says_so() {
+        let lines = "  - echo\n".repeat(super::MAX_LINES);
+        let script = format!(
+            "  script:\n  - helm upgrade -i metrics-server metrics-server/metrics-server --version 3.12.2\n{lines}"
+        );
+        let found = findings(&format!("\n//- .gitlab-ci.yml\nup:\n{script}"));
+        assert_eq!(found, ["unresolved .gitlab-ci.yml:3"]);
     }
 }

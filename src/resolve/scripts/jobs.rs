@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{carriers::SETTING, gitlab};
-use crate::tree::Node;
+use crate::{
+    source::Sources,
+    tree::{Entry, Node},
+};
 
 /// How many jobs one may extend (GitLab: at most 11 levels), and how often a matrix makes it run.
 const MAX_JOBS: usize = 50;
@@ -37,15 +40,70 @@ pub(super) fn chain<'a>(root: &'a Node, job: &'a Node) -> Vec<&'a Node> {
     chain
 }
 
-/// The commands of a job that it has from others.
-pub(super) fn scripts<'a>(chain: &[&'a Node]) -> Vec<(&'static str, &'a Node)> {
-    let Some((own, others)) = chain.split_last() else { return Vec::new() };
-    let missing = SCRIPTS.into_iter().filter(|it| own.get(it).is_none());
-    missing.filter_map(|key| Some((key, others.iter().rev().find_map(|it| it.get(key))?))).collect()
+/// The keys of a pipeline of GitLab that are no jobs but what its jobs have by default.
+const DEFAULTS: [&str; 3] = ["default", "before_script", "after_script"];
+
+/// What the jobs of `root`, which are its own keys, have where they do not say it: `default` of GitLab's
+/// `CI/CD YAML syntax reference`, and the keys beside the jobs that it is for. Where `script` is one of
+/// these, as in Travis CI's files, there are no jobs.
+pub(super) fn defaults(root: &Node) -> Vec<&Node> {
+    let is_job = |it: &Node| it.get("script").is_some() || it.get("extends").is_some();
+    let has_jobs = root.entries().any(|(key, it)| !DEFAULTS.contains(&key) && is_job(&it.value));
+    match has_jobs && root.get("script").is_none() {
+        true => root.get("default").into_iter().chain([root]).collect(),
+        false => Vec::new(),
+    }
+}
+
+/// Whether `key` is no job of those that have these `defaults`.
+pub(super) fn is_default(key: &str, defaults: &[&Node]) -> bool {
+    !defaults.is_empty() && DEFAULTS.contains(&key)
+}
+
+/// Whether the jobs of `chain` take over `what` (`default`, `variables`) of the pipeline that is called
+/// `key` (`inherit` of GitLab's reference).
+fn inherits(chain: &[&Node], what: &str, key: &str) -> bool {
+    let said = chain.iter().rev().find_map(|it| it.get("inherit")?.get(what));
+    said.is_none_or(|it| match it.as_list() {
+        Some(names) => names.iter().any(|it| it.as_str() == Some(key)),
+        None => text_of(it) != Some("false"),
+    })
+}
+
+/// The variables of the pipeline `root` that the jobs of `chain` do not take over.
+pub(super) fn left_out<'a>(root: &'a Node, chain: &[&Node]) -> Vec<&'a str> {
+    let all = root.get("variables").into_iter().flat_map(Node::entries).map(|(name, _)| name);
+    let is_asked = chain.iter().any(|it| it.get("inherit").is_some());
+    all.filter(|it| is_asked && !inherits(chain, "variables", it)).collect()
+}
+
+/// The commands of a job in the order in which they run, from the nearest that it extends where it has none,
+/// or by default.
+pub(super) fn scripts<'a>(
+    chain: &[&'a Node],
+    defaults: &[&'a Node],
+) -> Vec<(&'static str, &'a Node)> {
+    let is_job = chain.iter().any(|it| it.get("script").is_some());
+    let found = |key: &'static str| {
+        let own = chain.iter().rev().find_map(|it| it.get(key));
+        let is_taken = is_job && own.is_none() && inherits(chain, "default", key);
+        let by_default = defaults.iter().filter(|_| is_taken).find_map(|it| it.get(key));
+        Some((key, own.or(by_default)?))
+    };
+    SCRIPTS.into_iter().filter_map(found).collect()
+}
+
+/// Whether `key` of a job is one of those.
+pub(super) fn is_script(key: &str) -> bool {
+    SCRIPTS.contains(&key)
 }
 
 /// What the jobs of `chain`, which are of `root`, set, each and in its steps.
-pub(super) fn variables<'a>(root: &'a Node, chain: &[&'a Node]) -> Vec<(String, Option<Node>)> {
+pub(super) fn variables<'a>(
+    sources: &Sources,
+    root: &'a Node,
+    chain: &[&'a Node],
+) -> Vec<(String, Option<Node>)> {
     let (mut places, mut found) = (BTreeMap::new(), Vec::<(String, Option<Node>)>::new());
     for job in chain {
         let mut own = BTreeMap::new();
@@ -55,7 +113,7 @@ pub(super) fn variables<'a>(root: &'a Node, chain: &[&'a Node]) -> Vec<(String, 
             for known in &mut found {
                 known.1 = None;
             }
-            let set = gitlab::referenced(root, list).into_iter().flat_map(Node::entries);
+            let set = gitlab::referenced(sources, root, list).into_iter().flat_map(Node::entries);
             own.extend(set.map(|(name, it)| (name, Some(&it.value))));
         }
         for node in job.walk() {
@@ -69,6 +127,10 @@ pub(super) fn variables<'a>(root: &'a Node, chain: &[&'a Node]) -> Vec<(String, 
                 }
             }
         }
+        // What is set under conditions is that for some of its runs (`rules:variables`).
+        for (name, _) in set_by_rules(job) {
+            own.insert(name, None);
+        }
         for (name, value) in own {
             let place = *places.entry(name).or_insert_with(|| {
                 found.push((name.to_owned(), None));
@@ -78,6 +140,12 @@ pub(super) fn variables<'a>(root: &'a Node, chain: &[&'a Node]) -> Vec<(String, 
         }
     }
     found
+}
+
+/// What the rules of a job or of a workflow set where they hold.
+pub(super) fn set_by_rules(node: &Node) -> impl Iterator<Item = (&str, &Entry)> {
+    let rules = node.get("rules").map(Node::items).unwrap_or_default();
+    rules.iter().filter_map(|it| it.get("variables")).flat_map(Node::entries)
 }
 
 /// What the jobs of `chain` deploy to, by name.

@@ -219,6 +219,8 @@ impl Session<'_> {
         while let Some((code, command)) = commands.next() {
             self.ran += 1;
             if self.ran > MAX_COMMANDS {
+                let place = self.place(code, command).map(Origin::written);
+                self.cut = self.cut.take().or(place);
                 output = CommandOutput::Unknown;
                 break;
             }

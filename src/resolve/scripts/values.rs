@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
+    rc::Rc,
     sync::Arc,
 };
 
@@ -34,22 +35,29 @@ const MAX_ARGUMENTS: usize = 1_000;
 /// What is set, by name: `None` what is set more than once.
 pub(super) type SetVariables = BTreeMap<String, Option<(Node, Word)>>;
 
-/// What is set in a file.
+/// What is set in a file, or by the commands of one shell.
 #[derive(Debug, Default)]
 pub(super) struct ShellVariables {
     set: SetVariables,
     /// What is set around it, for what it does not set.
     around: Arc<SetVariables>,
+    /// Whether what is set here as well may be either.
+    is_shell: bool,
+    /// Whether something that is not there may have set anything around it to something else.
+    is_doubtful: bool,
     /// Those that callers may set to something else.
-    defaults: BTreeSet<String>,
+    defaults: Arc<BTreeSet<String>>,
     /// Those to which something is added, so that what they are depends on the place.
     added: BTreeSet<String>,
     /// Those that something changes which is not an assignment.
     changed: BTreeSet<String>,
     /// Whether not all that sets them was read.
     is_lost: bool,
-    work: Cell<usize>,
+    work: Rc<Cell<usize>>,
 }
+
+/// What nobody can tell.
+const UNTOLD: &Option<(Node, Word)> = &None;
 
 impl ShellVariables {
     /// Where nothing is set but what is `around`.
@@ -62,13 +70,37 @@ impl ShellVariables {
         self.set
     }
 
+    /// What is set here as what is around others.
+    pub(super) fn around(self) -> Self {
+        let around = Arc::new(self.set);
+        Self { around, set: SetVariables::new(), is_doubtful: false, ..self }
+    }
+
+    /// Those of a shell with what is around them: what its commands set, others do not have.
+    pub(super) fn shell(&self) -> Self {
+        Self {
+            around: Arc::clone(&self.around),
+            is_shell: true,
+            defaults: Arc::clone(&self.defaults),
+            work: Rc::clone(&self.work),
+            ..Self::default()
+        }
+    }
+
     fn get(&self, name: &str) -> Option<&Option<(Node, Word)>> {
-        self.set.get(name).or_else(|| self.around.get(name).filter(|_| !self.is_lost))
+        let around = || self.around.get(name).map(|it| if self.is_doubtful { UNTOLD } else { it });
+        if self.is_lost { Some(UNTOLD) } else { self.set.get(name).or_else(around) }
     }
 
     /// Notes that what `name` is set to is only what it is by default.
     pub(super) fn note_default(&mut self, name: &str) {
-        self.defaults.insert(name.to_owned());
+        Arc::make_mut(&mut self.defaults).insert(name.to_owned());
+    }
+
+    /// Notes that something that is not there may have set anything that was set until now.
+    pub(super) fn doubt(&mut self) {
+        self.set.values_mut().for_each(|it| *it = None);
+        self.is_doubtful = true;
     }
 
     /// Whether something adds to `name`.
@@ -93,13 +125,12 @@ impl ShellVariables {
 
     /// Notes that there is more that sets variables than was read: any may be something else.
     pub(super) fn lose(&mut self) {
-        self.set.values_mut().for_each(|it| *it = None);
         self.is_lost = true;
     }
 
     /// Notes that `name` is set to `word` of `code`, or to something that nobody can tell.
     pub(super) fn set(&mut self, name: &str, value: Option<(&Node, Word)>) {
-        let value = value.filter(|_| !self.is_lost).map(|(code, word)| (code.clone(), word));
+        let value = value.map(|(code, word)| (code.clone(), word));
         let is_same = |known: &Option<(Node, Word)>| {
             // What is the same text comes to the same, each time it is asked for.
             let is_same = |(a, b): (&WordPiece, &WordPiece)| a == b;
@@ -107,50 +138,48 @@ impl ShellVariables {
                 if a.pieces.len() == b.pieces.len() && a.items == b.items && a.items.is_none()
                     && a.pieces.iter().map(|it| &it.0).zip(b.pieces.iter().map(|it| &it.0)).all(is_same))
         };
-        match self.set.get_mut(name) {
-            None => drop(self.set.insert(name.to_owned(), value)),
-            Some(known) if is_same(known) => {}
-            Some(known) => *known = None,
-        }
+        let around = || self.around.get(name).filter(|_| self.is_shell);
+        let value = match self.set.get(name).or_else(around) {
+            None => value,
+            Some(known) if is_same(known) => return,
+            Some(_) => None,
+        };
+        self.set.insert(name.to_owned(), value);
     }
 
     /// Notes that `name` is set to `word` of `code` now, whatever it was before.
     pub(super) fn replace(&mut self, name: &str, code: &Node, word: Word) {
-        if !self.is_lost {
-            self.set.insert(name.to_owned(), Some((code.clone(), word)));
-        }
+        self.set.insert(name.to_owned(), Some((code.clone(), word)));
     }
 
-    /// Notes what `commands` of `code` set, which is gone behind them if they run `apart`.
-    pub(super) fn read(&mut self, code: &Node, commands: &[ShellCommand], apart: bool) {
-        for command in commands.iter().filter(|it| !it.is_dead) {
-            let first = command.words.first().and_then(Word::literal).unwrap_or_default();
-            if let ("for", Some(name)) = (first, command.words.get(1).and_then(Word::literal)) {
-                let one = command.words.get(3).filter(|_| command.words.len() == 4);
-                self.set(name, one.map(|it| (code, it.clone())));
+    /// Notes what `command` of `code` sets, which is gone behind it if it runs `apart`.
+    pub(super) fn read(&mut self, code: &Node, command: &ShellCommand, apart: bool) {
+        let first = command.words.first().and_then(Word::literal).unwrap_or_default();
+        if let ("for", Some(name)) = (first, command.words.get(1).and_then(Word::literal)) {
+            let one = command.words.get(3).filter(|_| command.words.len() == 4);
+            self.set(name, one.map(|it| (code, it.clone())));
+            self.changed.insert(name.to_owned());
+        }
+        // What is read in is known only where the program runs; `IFS=` may come before it.
+        let mut words = command.words.iter().skip_while(|it| it.assignment().is_some());
+        let program = words.next().and_then(Word::literal).unwrap_or_default();
+        if CHANGING.contains(&program) {
+            let names = words.filter_map(Word::literal).filter(|it| !it.starts_with('-'));
+            for name in names.filter(|_| program != "printf" || first_option(command) == "-v") {
                 self.changed.insert(name.to_owned());
-            }
-            // What is read in is known only where the program runs; `IFS=` may come before it.
-            let mut words = command.words.iter().skip_while(|it| it.assignment().is_some());
-            let program = words.next().and_then(Word::literal).unwrap_or_default();
-            if CHANGING.contains(&program) {
-                let names = words.filter_map(Word::literal).filter(|it| !it.starts_with('-'));
-                for name in names.filter(|_| program != "printf" || first_option(command) == "-v") {
-                    self.changed.insert(name.to_owned());
-                    if program == "read" || program == "unset" {
-                        self.set(name, None);
-                    }
+                if program == "read" || program == "unset" {
+                    self.set(name, None);
                 }
             }
-            for (name, adds, value) in command.assigned().0 {
-                // What stands under a condition may be what it was before.
-                let is_sure = command.is_sure() && !apart && !command.is_apart();
-                let is_literal = is_sure && !adds && !value.refers_to(name);
-                if adds {
-                    self.added.insert(name.to_owned());
-                }
-                self.set(name, is_literal.then_some((code, value)));
+        }
+        for (name, adds, value) in command.assigned().0 {
+            // What stands under a condition may be what it was before.
+            let is_sure = command.is_sure() && !apart && !command.is_apart();
+            let is_literal = is_sure && !adds && !value.refers_to(name);
+            if adds {
+                self.added.insert(name.to_owned());
             }
+            self.set(name, is_literal.then_some((code, value)));
         }
     }
 }
