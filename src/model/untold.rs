@@ -8,7 +8,7 @@ use crate::{
     model::{ApiService, Arg, Fact, Facts, Kubelet, MetricsServer, reach, workload},
     problem::{Problem, ProblemKind},
     resolve::environment::{Environment, Object, Release},
-    source::{FileId, Sources},
+    source::{FileId, Sources, Span},
     tree::{Origin, Reason, ReasonKind},
 };
 
@@ -24,15 +24,16 @@ pub(super) fn untold(
     told: &[Problem],
 ) -> Vec<Problem> {
     let mut found: Vec<Problem> = Vec::new();
+    let by_others = Said::by(sources, told.iter());
     let mut said = BTreeSet::new();
     for server in ours.0 {
-        let Some(problem) = arguments(server, told) else { continue };
+        let Some(problem) = arguments(server, &by_others) else { continue };
         found.push(problem);
         // Whatever else hides flags, that they are hidden is said.
         let args = server.args.value().into_iter().flatten();
         said.extend(args.filter_map(|it| it.unknown.as_deref()));
     }
-    found.extend(environment.releases.iter().filter_map(|it| values(it, told)));
+    found.extend(environment.releases.iter().filter_map(|it| values(it, &by_others)));
     let mut by_others = Said::by(sources, told.iter().chain(&found));
     by_others.causes.append(&mut said);
     let settings = settings(ours, &by_others);
@@ -64,6 +65,14 @@ impl<'a> Said<'a> {
         }
         said
     }
+
+    /// Whether it is said why something at `at` cannot be told, which is `why`.
+    fn has(&self, why: &str, at: &Origin) -> bool {
+        let is_place = |it: Span| {
+            self.places.contains(&(it.file, it.start)) || self.templates.contains(&it.file)
+        };
+        self.causes.contains(why) || at.written_at().is_none_or(is_place)
+    }
 }
 
 const KUBELETS: &str = "the kubelets";
@@ -84,11 +93,7 @@ fn settings((servers, kubelets, registrations): Ours<'_>, said: &Said<'_>) -> Ve
     let mut by_cause: IndexMap<(&str, Reason), (&str, Origin, BTreeSet<&str>)> = IndexMap::new();
     for (whose, (name, fact)) in of_servers.chain(of_kubelets).chain(of_api_services) {
         let Fact::Unknown(why, Some(at)) = fact else { continue };
-        let Some(span) = at.written_at() else { continue };
-        let is_said = said.causes.contains(&*why)
-            || said.places.contains(&(span.file, span.start))
-            || said.templates.contains(&span.file);
-        if is_said || !is_cause(&why) {
+        if said.has(&why, &at) || !is_cause(&why) {
             continue;
         }
         let first = || (name, at, BTreeSet::new());
@@ -124,9 +129,8 @@ fn is_cause(why: &Reason) -> bool {
     }
 }
 
-/// That flags are not judged, since one of the arguments may be any of them, unless one of `problems`
-/// says why.
-fn arguments(server: &MetricsServer, problems: &[Problem]) -> Option<Problem> {
+/// That flags are not judged, since one of the arguments may be any of them, unless that is `said`.
+fn arguments(server: &MetricsServer, said: &Said<'_>) -> Option<Problem> {
     let one = |args: &[Arg]| {
         let untold = args.iter().find(|it| it.unknown.is_some() && it.text.is_empty())?;
         Some((untold.unknown.clone()?, untold.origin.clone()))
@@ -139,23 +143,19 @@ fn arguments(server: &MetricsServer, problems: &[Problem]) -> Option<Problem> {
     // What a chart makes of values that nobody can tell is said of the values.
     let is_ours = server.chart.is_none() && !server.managed || *why == **workload::TOO_MANY_ARGS;
     let what = "which flags metrics-server has";
-    problem(what, &why, &at, problems).filter(|_| is_ours)
+    problem(what, &why, &at, said).filter(|_| is_ours)
 }
 
-/// That `what` cannot be told because of `why`, unless one of `problems` says so, or something of the
-/// same file.
-fn problem(what: &str, why: &Reason, at: &Origin, problems: &[Problem]) -> Option<Problem> {
-    let file = at.written_at()?.file;
-    let is_said =
-        |it: &Problem| it.cause() == &**why || it.at.written_at().is_some_and(|it| it.file == file);
+/// That `what` cannot be told because of `why`, unless that is `said`.
+fn problem(what: &str, why: &Reason, at: &Origin, said: &Said<'_>) -> Option<Problem> {
     let problem = || Problem::unresolved(at, format!("{what} cannot be told: {why}"));
-    (!problems.iter().any(is_said)).then(problem)
+    (!said.has(why, at)).then(problem)
 }
 
-/// That nothing of the values of a chart that we know can be told, unless one of `problems` says why.
-fn values(release: &Release, problems: &[Problem]) -> Option<Problem> {
+/// That nothing of the values of a chart that we know can be told, unless it is `said` why.
+fn values(release: &Release, said: &Said<'_>) -> Option<Problem> {
     let why = release.values.unknown().filter(|_| release.family.is_some())?;
     let what = format!("what {} is installed with", release.chart);
-    let problem = problem(&what, why, &release.values.origin, problems)?;
+    let problem = problem(&what, why, &release.values.origin, said)?;
     Some(Problem { unit: release.unit, ..problem })
 }

@@ -428,6 +428,19 @@ fn why_a_setting_cannot_be_told_is_said_once() {
     let values = "              valuesFrom: [{kind: Secret, name: cs}]";
     let repository = flux_release("{}", values, &secret("kube-system", "values.yaml"));
     assert_snapshot!(unresolved(said(&repository)), @"note unresolved: the Secret `cs` is encrypted");
+    // A text hides no more than what of it is not known.
+    let text = "              valuesFrom: [{kind: ConfigMap, name: values}]";
+    let values = "
+            //- apps/values.yaml
+            apiVersion: v1
+            kind: ConfigMap
+            metadata: {name: values, namespace: kube-system}
+            data:
+              values.yaml: |
+                # As upstream has it.
+                resources: {limits: {memory: '${MEMORY}'}}";
+    let repository = flux_release(from, text, &(secret("flux-system", "MEMORY") + values));
+    assert_snapshot!(unresolved(said(&repository)), @"note unresolved: the memory limit of metrics-server cannot be told: the Secret `cs` is encrypted");
     let script = "
         //- scripts/up.sh
         helm repo add ms https://kubernetes-sigs.github.io/metrics-server/
@@ -437,6 +450,22 @@ fn why_a_setting_cannot_be_told_is_said_once() {
     assert_snapshot!(unresolved(said(script)), @"
     note unresolved: the replicas of metrics-server cannot be told: `$REPLICAS` is filled in when the command runs
     note unresolved: `$EXTRA_ARGS` is filled in when the command runs
+    ");
+    // Another cause in the same file is another matter.
+    let applied = "
+        //- scripts/up.sh
+        helm upgrade -i approver postfinance/kubelet-csr-approver $EXTRA_ARGS
+        cat <<EOF | kubectl apply -f -
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: metrics-server, namespace: kube-system}
+        spec: {template: {spec: {containers: [{name: metrics-server, args: [--cert-dir=/tmp, $FLAGS],
+          image: registry.k8s.io/metrics-server/metrics-server:v0.8.0}]}}}
+        EOF
+    ";
+    assert_snapshot!(unresolved(said(applied)), @"
+    note unresolved: `$EXTRA_ARGS` is filled in when the command runs
+    note unresolved: which flags metrics-server has cannot be told: this is filled in when the command runs
     ");
     let registration = "
         //- api.yaml

@@ -54,7 +54,9 @@ pub(super) fn user(
     let (references, unread) = install::layers(references, problems);
     result = unread.unwrap_or(result);
     for reference in references {
-        let Some(value) = referred(reference, namespace, store, problems) else { continue };
+        let Some(value) = referred(context, reference, namespace, store, problems) else {
+            continue;
+        };
         let Some(target) = reference.get("targetPath").filter(|it| it.as_str() != Some("")) else {
             result = helm::merge(&result, &layer(context, reference, &value, problems));
             continue;
@@ -99,6 +101,7 @@ pub(super) fn file(context: &Context<'_>, file: FileId, at: &Origin) -> Result<N
 
 /// The text that a reference brings in, or why it is unknown; nothing when it may be missing.
 fn referred(
+    context: &Context<'_>,
     reference: &Node,
     namespace: &str,
     store: &Store,
@@ -138,7 +141,12 @@ fn referred(
     };
     match (data.entries.get(key), data.open) {
         (Some(value), _) => {
-            if let Some(why) = value.unknown() {
+            // Where a part of it is known, each setting says why it is not.
+            let is_hidden = || {
+                let documents = parse::embedded(context.sources, value, Dialect::Sigs);
+                documents.roots().all(|it| it.unknown().is_some())
+            };
+            if let Some(why) = value.unknown().filter(|_| is_hidden()) {
                 untold(why, &value.origin);
             }
             Some(value.clone())
