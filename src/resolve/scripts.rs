@@ -1029,6 +1029,10 @@ mod tests {
                 ".gitlab-ci.yml (b, 400Mi) 400Mi",
             ]
         );
+        let job = "extends: .m\n  ";
+        let extended =
+            each.replace("up:", ".m:").replace("  script", &format!("up:\n  {job}script"));
+        assert_eq!(environments(&extended), environments(&each));
         let named = format!(
             "\n//- {path}\njobs:\n  x: {{environment: a, env: {{C: r, M: 100Mi}}, steps: [{{run: '{HELM} {memory}'}}]}}\n  \
             y: {{environment: {{name: b}}, env: {{C: s, M: 300Mi}}, steps: [{{run: '{HELM} {memory}'}}]}}\n"

@@ -31,6 +31,8 @@ pub(super) struct CommandBlock {
     /// What it sets for itself, and not for the others of its file; `None` what its steps set to
     /// something different.
     pub variables: Vec<(String, Option<Node>)>,
+    /// The only ones of what the file sets that it takes over, if not all.
+    pub taken: Option<Rc<BTreeSet<String>>>,
     /// The tool that starts the cluster on the machine that runs it, and what says so.
     pub local: Option<(&'static str, Origin)>,
     /// What its job deploys to, by name.
@@ -112,7 +114,7 @@ pub(super) fn read(
     };
     let variables = variables.around();
     let mut blocks = blocks;
-    let mut sourced = 0;
+    let mut left = MAX_SOURCED_TEXT;
     for block in &mut blocks {
         let handed = block.handed();
         for (name, value) in &mut block.variables {
@@ -120,16 +122,14 @@ pub(super) fn read(
         }
         for parts in block.parts.chunk_by_mut(|_, next| next.continues) {
             let mut shell = variables.shell();
+            shell.take_over(block.taken.clone());
             handed.iter().for_each(|it| shell.set(it, None));
-            let mut read = BTreeSet::from([file]);
+            let mut read = (BTreeSet::from([file]), left);
             for part in &*parts {
                 let code = (&part.code, part.braces, false);
                 read_variables(sources, file, code, &mut shell, &mut read);
             }
-            sourced += read.len() - 1;
-            if sourced > MAX_SOURCED_BY_ALL {
-                shell.lose();
-            }
+            left = read.1;
             let shell = Rc::new(shell);
             parts.iter_mut().for_each(|it| it.variables = Rc::clone(&shell));
         }
@@ -169,18 +169,20 @@ impl CommandBlock {
     }
 }
 
-/// From how many files a shell may take variables, and all of a file.
+/// From how many files a shell may take variables.
 const MAX_SOURCED: usize = 50;
-const MAX_SOURCED_BY_ALL: usize = 200;
+
+/// How much text all shells of a file may take variables from; what is begun is read.
+const MAX_SOURCED_TEXT: usize = 1 << 20;
 
 /// Notes what the code of `file` sets that may have braces and run apart, itself or in the files that it
-/// takes in, unless these are among those that were `read`.
+/// takes in, unless these are among those that were `read`, as long as more may be.
 fn read_variables(
     sources: &Sources,
     file: FileId,
     (code, braces, apart): (&Node, bool, bool),
     variables: &mut ShellVariables,
-    read: &mut BTreeSet<FileId>,
+    read: &mut (BTreeSet<FileId>, usize),
 ) {
     let text = code.as_scalar().map_or("", |it| &*it.text);
     for command in shell::commands(text, braces).iter().filter(|it| !it.is_dead) {
@@ -197,10 +199,11 @@ fn read_variables(
         if found.is_none() && is_of_repository(&path) {
             variables.doubt();
         }
-        let Some(found) = found.filter(|it| read.insert(*it)) else { continue };
-        if read.len() > MAX_SOURCED {
+        let Some(found) = found.filter(|it| read.0.insert(*it)) else { continue };
+        if read.0.len() > MAX_SOURCED || read.1 == 0 {
             variables.lose();
         } else {
+            read.1 = read.1.saturating_sub(sources.text(found).len());
             let code = (&parse::whole(sources, found), false, apart || command.is_apart());
             read_variables(sources, found, code, variables, read);
         }
@@ -311,18 +314,20 @@ fn steps(
                 defaults.iter().find_map(|path| it.at(path)).filter(|it| it.as_str().is_some())
             });
             let place = CodePlace { sources, root, dir, condition: None, braces: taskfile };
-            let mut own = jobs::variables(sources, root, &chain);
-            let left_out = jobs::left_out(root, &chain).into_iter();
-            own.splice(0..0, left_out.map(|it| (it.to_owned(), None)));
+            let own = jobs::variables(sources, root, &chain);
+            let taken = jobs::taken(&chain).map(Rc::new);
+            let matrix = chain.iter().rev().find(|it| jobs::has_matrix(it)).copied();
             let environment = jobs::environment(&chain).cloned();
-            for (label, chosen) in jobs::matrix(&entry.value) {
+            for (label, chosen) in jobs::matrix(matrix.unwrap_or(&entry.value)) {
                 let name = match (label.is_empty(), several) {
                     (true, _) => key.to_owned(),
                     (false, true) => format!("{key}, {label}"),
                     (false, false) => label,
                 };
                 let environment = environment.clone();
-                let mut block = CommandBlock { name, environment, ..CommandBlock::default() };
+                let taken = taken.clone();
+                let mut block =
+                    CommandBlock { name, environment, taken, ..CommandBlock::default() };
                 block.variables = chosen.into_iter().map(|(name, it)| (name, Some(it))).collect();
                 block.variables.extend(own.iter().cloned());
                 for (key, node) in jobs::scripts(&chain, &by_default) {

@@ -60,21 +60,25 @@ pub(super) fn is_default(key: &str, defaults: &[&Node]) -> bool {
     !defaults.is_empty() && DEFAULTS.contains(&key)
 }
 
-/// Whether the jobs of `chain` take over `what` (`default`, `variables`) of the pipeline that is called
-/// `key` (`inherit` of GitLab's reference).
-fn inherits(chain: &[&Node], what: &str, key: &str) -> bool {
-    let said = chain.iter().rev().find_map(|it| it.get("inherit")?.get(what));
-    said.is_none_or(|it| match it.as_list() {
+/// What the jobs of `chain` say that they take over of `what` (`default`, `variables`) of the pipeline
+/// (`inherit` of GitLab's reference).
+fn inherited<'a>(chain: &[&'a Node], what: &str) -> Option<&'a Node> {
+    chain.iter().rev().find_map(|it| it.get("inherit")?.get(what))
+}
+
+/// Whether the jobs of `chain` have `key` by default.
+fn has_by_default(chain: &[&Node], key: &str) -> bool {
+    inherited(chain, "default").is_none_or(|it| match it.as_list() {
         Some(names) => names.iter().any(|it| it.as_str() == Some(key)),
         None => text_of(it) != Some("false"),
     })
 }
 
-/// The variables of the pipeline `root` that the jobs of `chain` do not take over.
-pub(super) fn left_out<'a>(root: &'a Node, chain: &[&Node]) -> Vec<&'a str> {
-    let all = root.get("variables").into_iter().flat_map(Node::entries).map(|(name, _)| name);
-    let is_asked = chain.iter().any(|it| it.get("inherit").is_some());
-    all.filter(|it| is_asked && !inherits(chain, "variables", it)).collect()
+/// The only variables of the pipeline that the jobs of `chain` take over, if not all.
+pub(super) fn taken(chain: &[&Node]) -> Option<BTreeSet<String>> {
+    let said = inherited(chain, "variables")?;
+    let names = said.items().iter().filter_map(Node::as_str).map(str::to_owned);
+    (said.as_list().is_some() || text_of(said) == Some("false")).then(|| names.collect())
 }
 
 /// The commands of a job in the order in which they run, from the nearest that it extends where it has none,
@@ -86,7 +90,7 @@ pub(super) fn scripts<'a>(
     let is_job = chain.iter().any(|it| it.get("script").is_some());
     let found = |key: &'static str| {
         let own = chain.iter().rev().find_map(|it| it.get(key));
-        let is_taken = is_job && own.is_none() && inherits(chain, "default", key);
+        let is_taken = is_job && own.is_none() && has_by_default(chain, key);
         let by_default = defaults.iter().filter(|_| is_taken).find_map(|it| it.get(key));
         Some((key, own.or(by_default)?))
     };

@@ -45,6 +45,8 @@ pub(super) struct ShellVariables {
     is_shell: bool,
     /// Whether something that is not there may have set anything around it to something else.
     is_doubtful: bool,
+    /// The only ones of those around it that it takes over, if not all.
+    taken: Option<Rc<BTreeSet<String>>>,
     /// Those that callers may set to something else.
     defaults: Arc<BTreeSet<String>>,
     /// Those to which something is added, so that what they are depends on the place.
@@ -87,8 +89,18 @@ impl ShellVariables {
         }
     }
 
+    /// Notes that it takes over no more of what is around it than those in `taken`.
+    pub(super) fn take_over(&mut self, taken: Option<Rc<BTreeSet<String>>>) {
+        self.taken = taken;
+    }
+
+    fn takes(&self, name: &str) -> bool {
+        self.taken.as_ref().is_none_or(|it| it.contains(name))
+    }
+
     fn get(&self, name: &str) -> Option<&Option<(Node, Word)>> {
-        let around = || self.around.get(name).map(|it| if self.is_doubtful { UNTOLD } else { it });
+        let is_sure = || !self.is_doubtful && self.takes(name);
+        let around = || self.around.get(name).map(|it| if is_sure() { it } else { UNTOLD });
         if self.is_lost { Some(UNTOLD) } else { self.set.get(name).or_else(around) }
     }
 
@@ -138,7 +150,7 @@ impl ShellVariables {
                 if a.pieces.len() == b.pieces.len() && a.items == b.items && a.items.is_none()
                     && a.pieces.iter().map(|it| &it.0).zip(b.pieces.iter().map(|it| &it.0)).all(is_same))
         };
-        let around = || self.around.get(name).filter(|_| self.is_shell);
+        let around = || self.around.get(name).filter(|_| self.is_shell && self.takes(name));
         let value = match self.set.get(name).or_else(around) {
             None => value,
             Some(known) if is_same(known) => return,
