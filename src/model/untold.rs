@@ -56,7 +56,7 @@ impl<'a> Said<'a> {
         let mut said =
             Self { causes: BTreeSet::new(), places: BTreeSet::new(), templates: BTreeSet::new() };
         for problem in problems.filter(|it| it.concerns) {
-            said.causes.extend([&*problem.message, problem.cause()]);
+            said.causes.extend([&*problem.message, problem.cause(), &*problem.subject]);
             let Some(span) = problem.at.written_at() else { continue };
             said.places.insert((span.file, span.start));
             if problem.kind == ProblemKind::Unresolved && reach::template(sources, span).is_some() {
@@ -148,8 +148,9 @@ fn arguments(server: &MetricsServer, said: &Said<'_>) -> Option<Problem> {
 
 /// That `what` cannot be told because of `why`, unless that is `said`.
 fn problem(what: &str, why: &Reason, at: &Origin, said: &Said<'_>) -> Option<Problem> {
-    let problem = || Problem::unresolved(at, format!("{what} cannot be told: {why}"));
-    (!said.has(why, at)).then(problem)
+    let message = format!("{what} cannot be told: {why}");
+    let problem = Problem::unresolved(at, message).about(&**why);
+    Some(problem).filter(|_| !said.has(why, at))
 }
 
 /// That nothing of the values of a chart that we know can be told, unless it is `said` why.
