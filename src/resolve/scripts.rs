@@ -972,8 +972,8 @@ mod tests {
         // An installation is that of the last command for the same.
         assert_eq!(names(&format!("{}\n{}", up("prod"), up("lab"))), ["a.sh"]);
         // What a named cluster has, too, is of another one.
-        let named = |it: &str| format!("{}\n{} --kube-context prod", up("lab"), up(it));
-        assert_eq!(names(&named("prod")), ["a.sh", "a.sh (prod)"]);
+        let beside = |it: &str| format!("{}\n{} --kube-context prod", up("lab"), up(it));
+        assert_eq!(names(&beside("prod")), ["a.sh", "a.sh (prod)"]);
         let other = "helm upgrade -i x a/x --kube-context prod";
         assert_eq!(names(&format!("{}\n{other}", up("lab"))), ["a.sh"]);
     }

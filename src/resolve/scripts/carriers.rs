@@ -123,7 +123,9 @@ pub(super) fn read(
         for parts in block.parts.chunk_by_mut(|_, next| next.continues) {
             let mut shell = variables.shell();
             shell.take_over(block.taken.clone());
-            handed.iter().for_each(|it| shell.set(it, None));
+            for name in &handed {
+                shell.set(name, None);
+            }
             let mut read = (BTreeSet::from([file]), left);
             for part in &*parts {
                 let code = (&part.code, part.braces, false);
@@ -131,7 +133,9 @@ pub(super) fn read(
             }
             left = read.1;
             let shell = Rc::new(shell);
-            parts.iter_mut().for_each(|it| it.variables = Rc::clone(&shell));
+            for part in parts {
+                part.variables = Rc::clone(&shell);
+            }
         }
     }
     (blocks, variables)
@@ -139,7 +143,7 @@ pub(super) fn read(
 
 impl CommandBlock {
     /// The variables that its steps hand over to those after them, in the files that GitHub
-    /// (`Workflow commands`) and CircleCI (`Setting environment variables`) have for it.
+    /// (`Workflow commands`) and `CircleCI` (`Setting environment variables`) have for it.
     fn handed(&self) -> BTreeSet<String> {
         const FILES: [&str; 2] = ["GITHUB_ENV", "BASH_ENV"];
         let mut names = BTreeSet::new();
@@ -327,7 +331,7 @@ fn steps(
                 let environment = environment.clone();
                 let taken = taken.clone();
                 let mut block =
-                    CommandBlock { name, environment, taken, ..CommandBlock::default() };
+                    CommandBlock { name, taken, environment, ..CommandBlock::default() };
                 block.variables = chosen.into_iter().map(|(name, it)| (name, Some(it))).collect();
                 block.variables.extend(own.iter().cloned());
                 for (key, node) in jobs::scripts(&chain, &by_default) {
@@ -336,7 +340,7 @@ fn steps(
                 let others = entry.value.entries().filter(|(key, _)| !jobs::is_script(key));
                 match entry.value.as_map() {
                     Some(_) => {
-                        others.for_each(|(key, it)| collect(key, &it.value, place, &mut block))
+                        others.for_each(|(key, it)| collect(key, &it.value, place, &mut block));
                     }
                     None => collect(key, &entry.value, place, &mut block),
                 }
