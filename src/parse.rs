@@ -4,6 +4,7 @@ mod comments;
 pub(crate) mod env;
 mod outline;
 mod partly;
+mod quotes;
 pub(crate) mod stand_in;
 mod template;
 mod yaml;
@@ -80,7 +81,7 @@ pub(crate) fn documents(text: &str, file: FileId, dialect: Dialect) -> Documents
     };
     yaml::parse(
         text,
-        &yaml::ScalarPlace::new(Origin::written(whole), yaml::Offsets::Shift(shift)),
+        yaml::ScalarPlace::new(Origin::written(whole), yaml::Offsets::Shift(shift)),
         dialect,
     )
 }
@@ -137,7 +138,7 @@ pub(crate) fn whole(sources: &Sources, file: FileId) -> Node {
 pub(crate) fn embedded(sources: &Sources, node: &Node, dialect: Dialect) -> Documents {
     match &node.kind {
         Kind::Scalar(scalar) => {
-            yaml::parse(&scalar.text, &place_of(sources, node, scalar), dialect)
+            yaml::parse(&scalar.text, place_of(sources, node, scalar), dialect)
         }
         _ => partly::documents(node, dialect).unwrap_or_else(|| Documents::of(node.clone())),
     }
@@ -148,7 +149,7 @@ pub(crate) fn embedded(sources: &Sources, node: &Node, dialect: Dialect) -> Docu
 /// What cannot be parsed yet, such as the expressions of a template, is masked by it.
 pub(crate) fn masked(sources: &Sources, node: &Node, text: &str, dialect: Dialect) -> Documents {
     let Some(scalar) = node.as_scalar() else { return Documents::default() };
-    yaml::parse(text, &place_of(sources, node, scalar), dialect)
+    yaml::parse(text, place_of(sources, node, scalar), dialect)
 }
 
 /// The origin of some of a scalar's text, given as bytes of the text: exact where [`embedded`] is.

@@ -30,7 +30,7 @@ pub(crate) fn outline(path: &str, text: &str, file: FileId, dialect: Dialect) ->
     }
     let whole = Origin::written(Span::new(file, 0..text.len()));
     let place = yaml::ScalarPlace::new(whole, yaml::Offsets::Lines(starts.into()));
-    let mut documents = yaml::parse(&left, &place, dialect);
+    let mut documents = yaml::parse(&left, place, dialect);
     if documents.error().is_some() {
         return None;
     }

@@ -42,7 +42,7 @@ pub(super) fn documents(node: &Node, dialect: Dialect) -> Option<Documents> {
         *start += by;
     }
     let place = Offsets::Texts(text.as_str().into(), starts);
-    let mut documents = yaml::parse(&text, &ScalarPlace::new(node.origin.clone(), place), dialect);
+    let mut documents = yaml::parse(&text, ScalarPlace::new(node.origin.clone(), place), dialect);
     if documents.error().is_some() {
         return None;
     }

@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StrInput};
 
 use crate::{
-    parse::{Document, Documents, SyntaxError},
+    parse::{
+        Document, Documents, SyntaxError,
+        quotes::{self, Widened},
+    },
     scalar::{self, Dialect, Scalar, Style, Tag, Value},
     source::Span,
     tree::{Entry, Kind, Map, Node, Origin},
@@ -27,6 +30,8 @@ pub(super) struct ScalarPlace {
     /// What every node's origin is, up to the span of its last step.
     origin: Origin,
     offsets: Offsets,
+    /// What the text is read as instead.
+    widened: Option<Widened>,
 }
 
 /// How offsets into the parsed text become offsets into the file.
@@ -44,11 +49,12 @@ pub(super) enum Offsets {
 
 impl ScalarPlace {
     pub(super) fn new(origin: Origin, offsets: Offsets) -> Self {
-        Self { origin, offsets }
+        Self { origin, offsets, widened: None }
     }
 
     pub(super) fn span(&self, start: usize, end: usize) -> Option<Span> {
         let whole = self.origin.written_at()?;
+        let (start, end) = self.before(start, end);
         let (start, end) = match &self.offsets {
             Offsets::Whole => return Some(whole),
             Offsets::Texts(text, texts) => return of_texts(text, texts, start..end).written_at(),
@@ -67,8 +73,15 @@ impl ScalarPlace {
         Some(Span { file: whole.file, start, end: end.max(start) })
     }
 
+    /// Where these bytes of the text that is read stand in the one that is written.
+    fn before(&self, start: usize, end: usize) -> (usize, usize) {
+        let before = |at| self.widened.as_ref().map_or(at, |it| it.before(at));
+        (before(start), before(end))
+    }
+
     fn origin(&self, start: usize, end: usize) -> Origin {
         if let Offsets::Texts(text, texts) = &self.offsets {
+            let (start, end) = self.before(start, end);
             return of_texts(text, texts, start..end);
         }
         match self.span(start, end) {
@@ -108,12 +121,20 @@ fn narrow(offset: usize) -> u32 {
     offset as u32
 }
 
-pub(super) fn parse(text: &str, place: &ScalarPlace, dialect: Dialect) -> Documents {
-    let documents = read(text, text, place, dialect, None);
+pub(super) fn parse(text: &str, mut place: ScalarPlace, dialect: Dialect) -> Documents {
+    let (mut documents, mut lacks) = read(text, text, &place, dialect, None);
     if documents.error().is_some()
         && let Some((marked, mark)) = marked(text)
     {
-        return read(&marked, text, place, dialect, Some(mark));
+        return read(&marked, text, &place, dialect, Some(mark)).0;
+    }
+    while let Some(error) = lacks {
+        let widened = place.widened.get_or_insert_with(|| Widened::new(text));
+        if !widened.widen(&error) {
+            break;
+        }
+        let Some(Widened { text, .. }) = &place.widened else { break };
+        (documents, lacks) = read(text, text, &place, dialect, None);
     }
     documents
 }
@@ -139,18 +160,18 @@ fn marked(text: &str) -> Option<(String, char)> {
 }
 
 /// The documents of `source`, which is read as `text`: the same, or with a `mark` what [`marked`] made of
-/// it.
+/// it; and the first error that is none to go-yaml.
 fn read(
     text: &str,
     source: &str,
     place: &ScalarPlace,
     dialect: Dialect,
     mark: Option<char>,
-) -> Documents {
+) -> (Documents, Option<ScanError>) {
     let mut options = granit_parser::options! { emit_unresolved_aliases: true };
     options.set_emit_comments(false);
     let mut parser = Parser::new_from_str_with_options(text, options);
-    let (mut list, mut written) = (Vec::new(), 0);
+    let (mut list, mut written, mut lacks) = (Vec::new(), 0, None);
     loop {
         match parser.next_event() {
             None | Some(Ok((Event::StreamEnd, _))) => break,
@@ -158,7 +179,7 @@ fn read(
                 written += DOCUMENT;
                 let new = Builder::new(source, place, dialect);
                 let builder = Builder { before: written, mark, ..new };
-                let (document, after) = builder.document(&mut parser);
+                let (document, after) = builder.document(&mut parser, &mut lacks);
                 let broken = document.root.is_err();
                 list.push(document);
                 written = after;
@@ -175,13 +196,14 @@ fn read(
                     root: Err(syntax_error(&error, place)),
                     repeated: Vec::new(),
                 });
+                lacks = lacks.or_else(|| quotes::is_read(&error).then_some(error));
                 if !matches!(parser.proceed_next_document(), Ok(true)) {
                     break;
                 }
             }
         }
     }
-    Documents { list, template: None }
+    (Documents { list, template: None }, lacks)
 }
 
 /// What helps where the marks of a template are taken for YAML.
@@ -327,7 +349,11 @@ impl<'a> Builder<'a> {
     }
 
     /// The document, and how many nodes are written up to its end.
-    fn document<'b>(mut self, parser: &mut Parser<'b, StrInput<'b>>) -> (Document, usize) {
+    fn document<'b>(
+        mut self,
+        parser: &mut Parser<'b, StrInput<'b>>,
+        lacks: &mut Option<ScanError>,
+    ) -> (Document, usize) {
         loop {
             match parser.next_event() {
                 None | Some(Ok((Event::DocumentEnd | Event::StreamEnd, _))) => break,
@@ -341,6 +367,9 @@ impl<'a> Builder<'a> {
                 }
                 Some(Err(error)) => {
                     self.error = Some(syntax_error(&error, self.place));
+                    if lacks.is_none() && quotes::is_read(&error) {
+                        *lacks = Some(error);
+                    }
                     break;
                 }
             }

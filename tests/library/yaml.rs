@@ -144,6 +144,47 @@ fn the_colon_after_an_alias_is_of_the_key() {
 }
 
 #[test]
+fn quoted_lines_may_be_indented_as_go_yaml_has_them() {
+    let text = "\
+a:
+  - b: \"x
+y
+\\\"  z
+
+- it's: ok'
+\"
+    c: '\"one\"
+ two'' '
+  - - \"deep
+  er\"
+    - d: \"e \\
+f\"
+---
+e: \"\\'q\\' \\\\\"
+f: \"
+g\"
+";
+    let sources = Sources::in_memory([("a.yaml", text)]);
+    let roots = roots(&sources, "a.yaml");
+    assert_eq!(
+        roots[0].to_json().to_string(),
+        r#"{"a":[{"b":"x y \"  z\n- it's: ok' ","c":"\"one\" two' "},["deep er",{"d":"e f"}]]}"#
+    );
+    assert_eq!(roots[1].to_json().to_string(), r#"{"e":"'q' \\","f":" g"}"#);
+    // Each has its own bytes, however it was read.
+    let mut found = Vec::new();
+    roots.iter().for_each(|it| leaves(it, &mut found));
+    for node in found {
+        let written = node.origin.written_at().map(|it| sources.slice(it)).unwrap_or_default();
+        assert!(written.starts_with(['"', '\'']) && written.ends_with(['"', '\'']), "{written}");
+    }
+    let broken = Sources::in_memory([("a.yaml", "a:\n  b: \"x\n y\"\n  c: \"\\q\"\n")]);
+    let file = broken.find("a.yaml").expect("it is there");
+    let error = broken.documents(file, Dialect::Sigs).error().cloned().expect("no escape");
+    assert_eq!(error.span.map(|it| it.start), Some(20));
+}
+
+#[test]
 fn an_alias_bomb_is_refused() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {

@@ -1,0 +1,103 @@
+//! Quoted texts that go-yaml reads and YAML 1.2 does not have: lines that are indented no more than
+//! what the text is in, and `\'` in double quotes (`yaml_parser_scan_flow_scalar` of its `scannerc.go`).
+
+use granit_parser::{ErrorKind, ScanError};
+
+/// How many bytes are read again, for all such texts of a stream.
+const MAX_AGAIN: usize = 4 << 20;
+
+/// A text as YAML 1.2 has it, longer than the one that it stands for.
+pub(super) struct Widened {
+    pub text: String,
+    /// Up to where something is inserted, in order, and how many bytes are up to there.
+    inserted: Vec<(usize, usize)>,
+    again: usize,
+}
+
+impl Widened {
+    pub(super) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), inserted: Vec::new(), again: 0 }
+    }
+
+    /// Inserts what the quoted text lacks that `error` is about; whether there is something, and bytes may
+    /// be read again. Of several it is told in their order.
+    pub(super) fn widen(&mut self, error: &ScanError) -> bool {
+        let Some(at) = error.marker().byte_offset() else { return false };
+        self.again += self.text.len();
+        if self.again > MAX_AGAIN || !self.text.is_char_boundary(at) {
+            return false;
+        }
+        let rest = self.text.split_off(match error.kind() {
+            ErrorKind::UnknownQuotedScalarEscape => at,
+            _ => self.text[..at].rfind('\n').map_or(0, |it| it + 1),
+        });
+        let before = self.text.len();
+        let taken = match error.kind() {
+            ErrorKind::UnknownQuotedScalarEscape => self.escape(&rest),
+            _ => self.indent(&rest),
+        };
+        let is_more = self.text.len() > before + taken;
+        self.text.push_str(&rest[taken..]);
+        is_more
+    }
+
+    /// Of the double quotes that `rest` starts with, each `\'` as another escape.
+    fn escape(&mut self, rest: &str) -> usize {
+        let (mut is_escaped, mut taken) = (false, rest.len());
+        for (at, character) in rest.char_indices() {
+            match character {
+                '\'' if is_escaped => {
+                    self.text.push_str("x27");
+                    self.insert(2);
+                }
+                _ => self.text.push(character),
+            }
+            if character == '"' && !is_escaped && at > 0 {
+                taken = at + 1;
+                break;
+            }
+            is_escaped = character == '\\' && !is_escaped;
+        }
+        taken
+    }
+
+    /// Indents the lines that `rest` starts with, up to the first that may close the quotes.
+    fn indent(&mut self, rest: &str) -> usize {
+        let above = self.text.lines().rev().find(|it| !it.trim().is_empty()).unwrap_or_default();
+        let inner = above.trim_start_matches([' ', '-', '?', ':']);
+        let width = above.len() - inner.len() + 1;
+        let mut taken = 0;
+        for line in rest.split_inclusive('\n') {
+            if line.starts_with("---") || line.starts_with("...") {
+                break;
+            }
+            self.text.extend(std::iter::repeat_n(' ', width));
+            self.insert(width);
+            self.text.push_str(line);
+            taken += line.len();
+            if line.contains(['"', '\'']) {
+                break;
+            }
+        }
+        taken
+    }
+
+    fn insert(&mut self, bytes: usize) {
+        let before = self.inserted.last().map_or(0, |it| it.1);
+        self.inserted.push((self.text.len(), before + bytes));
+    }
+
+    /// Where a byte of the wider text stands in the other.
+    pub(super) fn before(&self, offset: usize) -> usize {
+        let at = self.inserted.partition_point(|(end, _)| *end <= offset);
+        offset - at.checked_sub(1).map_or(0, |it| self.inserted[it].1)
+    }
+}
+
+/// Whether `error` is about what go-yaml reads.
+pub(super) fn is_read(error: &ScanError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidQuotedScalarIndent | ErrorKind::UnknownQuotedScalarEscape
+    )
+}
