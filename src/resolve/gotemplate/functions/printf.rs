@@ -11,56 +11,32 @@ use crate::{scalar, tree::Reason};
 const MAX_WIDTH: usize = 10_000;
 
 /// What stands between the percent sign and the verb.
-#[derive(Default)]
 struct Directive {
-    flags: String,
+    is_left: bool,
+    has_zeros: bool,
     width: usize,
     precision: Option<usize>,
-    /// Which argument it is for, counted from one, if it says so.
-    index: Option<usize>,
 }
 
 impl Directive {
-    /// The directive that `text` begins with, its verb, if it has one, and what follows. A `*` takes the
-    /// next of `values`.
-    fn read<'t>(
-        text: &'t str,
-        values: &mut FormatArguments<'_>,
-    ) -> Option<(Self, Option<char>, &'t str)> {
-        let bare = text.trim_start_matches(['-', '+', '#', ' ', '0']);
-        let mut flags = text[..text.len() - bare.len()].to_owned();
-        let (width, mut rest) = match bare.strip_prefix('*') {
-            Some(rest) => match values.next()?.data {
-                GoData::Int(width) => {
-                    flags.extend((width < 0).then_some('-'));
-                    (usize::try_from(width.unsigned_abs()).ok()?, rest)
-                }
-                _ => return None,
-            },
-            None => digits(bare)?,
-        };
+    /// The directive that `text` begins with, its verb, if it has one, and what follows.
+    fn read(text: &str) -> Option<(Self, Option<char>, &str)> {
+        let bare = text.trim_start_matches(['-', '0']);
+        let flags = &text[..text.len() - bare.len()];
+        let (width, mut rest) = digits(bare)?;
         let mut precision = None;
         if let Some(after) = rest.strip_prefix('.') {
             let (digits, after) = digits(after)?;
             (precision, rest) = (Some(digits), after);
         }
-        let mut index = None;
-        if let Some(after) = rest.strip_prefix('[') {
-            let (number, after) = digits(after)?;
-            (index, rest) = (Some(number), after.strip_prefix(']')?);
-        }
         let verb = rest.chars().next();
-        if verb == Some('v') {
-            // `%+v` names the fields of structs.
-            flags.retain(|it| it != '+');
+        if verb.is_some_and(|it| !it.is_ascii_alphabetic() && it != '%') {
+            return None;
         }
-        let rest = &rest[verb.map_or(0, char::len_utf8)..];
-        let directive = Self { flags, width, precision, index };
-        (width <= MAX_WIDTH).then_some((directive, verb, rest))
-    }
-
-    fn has(&self, flag: char) -> bool {
-        self.flags.contains(flag)
+        let is_left = flags.contains('-');
+        let has_zeros = flags.contains('0') && !is_left;
+        let directive = Self { is_left, has_zeros, width, precision };
+        Some((directive, verb, &rest[usize::from(verb.is_some())..]))
     }
 
     /// What `verb` makes of `value`; nothing where that is not evaluated.
@@ -70,44 +46,26 @@ impl Directive {
             GoData::Unknown(why) => return Some(MarkedText::unknown(why, &value.origin)),
             _ if verb == 'T' && self.precision.is_none() => made(value.type_name().to_owned()),
             _ if verb == 'p' || verb == 'T' => return None,
-            _ if verb == 'v' && self.has('#') => match (&*self.flags, self.width, self.precision) {
-                ("#", 0, None) => return syntax(value),
-                _ => return None,
-            },
             GoData::Nil if verb == 'v' => made("<nil>".to_owned()),
             GoData::Nil => return Some(made(format!("%!{verb}(<nil>)"))),
             GoData::Bool(_) if matches!(verb, 't' | 'v') => value.printed(true),
             GoData::Int(it) | GoData::Int64(it) => match verb {
-                'v' | 'd' | 'b' | 'o' | 'O' | 'x' | 'X' => {
-                    let plain = Self { flags: self.flags.replace('0', ""), ..*self };
+                'v' | 'd' | 'x' | 'X' => {
+                    let plain = Self { has_zeros: false, ..*self };
                     return Some(plain.padded(&made(self.integer(*it, verb))));
                 }
-                'c' | 'q' | 'U' if self.flags.is_empty() && self.precision.is_none() => {
-                    let code = u32::try_from(*it).ok()?;
-                    let it = char::from_u32(code)?;
-                    made(match verb {
-                        'c' => it.to_string(),
-                        'U' => format!("U+{code:04X}"),
-                        _ if it.is_ascii_graphic() && !matches!(it, '\'' | '\\') => {
-                            format!("'{it}'")
-                        }
-                        _ => return None,
-                    })
-                }
-                'c' | 'q' | 'U' => return None,
+                'b' | 'c' | 'o' | 'O' | 'q' | 'U' => return None,
                 _ => return self.wrong(value, verb),
             },
             GoData::Float(it) => match verb {
-                'v' | 'f' | 'F' | 'e' | 'E' | 'g' | 'G' => {
+                'v' | 'f' | 'g' => {
                     let number = self.float(*it, verb)?;
-                    let sign = usize::from(number.starts_with(['-', '+', ' ']));
-                    let zeros = match self.has('0') && !self.has('-') {
-                        true => "0".repeat(self.width.saturating_sub(number.len())),
-                        false => String::new(),
-                    };
+                    let sign = usize::from(number.starts_with('-'));
+                    let zeros = if self.has_zeros { self.width } else { 0 };
+                    let zeros = "0".repeat(zeros.saturating_sub(number.len()));
                     made(format!("{}{zeros}{}", &number[..sign], &number[sign..]))
                 }
-                'b' | 'x' | 'X' => return None,
+                'b' | 'e' | 'E' | 'F' | 'G' | 'x' | 'X' => return None,
                 _ => return self.wrong(value, verb),
             },
             GoData::Text(text) if matches!(verb, 's' | 'v' | 'q' | 'x' | 'X') => {
@@ -121,7 +79,6 @@ impl Directive {
                 let part = text.part(0..end.map_or(text.len(), |it| it.0));
                 match verb {
                     's' | 'v' => part,
-                    _ if self.has('#') || self.has('+') || self.has(' ') => return None,
                     'q' => part.made(quoted(part.as_str())),
                     _ if self.precision.is_some() => return None,
                     'x' => part.made(hex(part.as_str().as_bytes())),
@@ -162,9 +119,6 @@ impl Directive {
 
     /// A verb that is not for such a value.
     fn wrong(&self, value: &GoValue, verb: char) -> Option<MarkedText> {
-        if self.has('#') {
-            return None;
-        }
         let start = format!("%!{verb}({}=", value.type_name());
         let mut text = MarkedText::value(start, &value.origin);
         text.push(&self.value(value, 'v')?);
@@ -172,126 +126,61 @@ impl Directive {
         Some(text)
     }
 
-    /// The sign of a number that is not negative.
-    fn sign(&self) -> &'static str {
-        match (self.has('+'), self.has(' ')) {
-            (true, _) => "+",
-            (false, true) => " ",
-            (false, false) => "",
-        }
-    }
-
     /// `fmtInteger`
     fn integer(&self, number: i64, verb: char) -> String {
         let size = number.unsigned_abs();
-        let (digits, prefix) = match verb {
-            'b' => (format!("{size:b}"), "0b"),
-            'o' => (format!("{size:o}"), "0"),
-            'O' => (format!("{size:o}"), ""),
-            'x' => (format!("{size:x}"), "0x"),
-            'X' => (format!("{size:X}"), "0X"),
-            _ => (size.to_string(), ""),
+        let digits = match verb {
+            'x' => format!("{size:x}"),
+            'X' => format!("{size:X}"),
+            _ => size.to_string(),
         };
-        let sign = if number < 0 { "-" } else { self.sign() };
+        let sign = if number < 0 { "-" } else { "" };
         let least = match self.precision {
             Some(0) if number == 0 => return String::new(),
             Some(least) => least,
-            None if self.has('0') && !self.has('-') => self.width.saturating_sub(sign.len()),
+            None if self.has_zeros => self.width.saturating_sub(sign.len()),
             None => 0,
         };
-        let digits = "0".repeat(least.saturating_sub(digits.len())) + &digits;
-        let prefix = match verb {
-            'O' => "0o",
-            'o' if digits.starts_with('0') => "",
-            _ if self.has('#') => prefix,
-            _ => "",
-        };
-        format!("{sign}{prefix}{digits}")
+        format!("{sign}{}{digits}", "0".repeat(least.saturating_sub(digits.len())))
     }
 
-    /// `fmtFloat`, without what `#` does.
+    /// `fmtFloat`
     fn float(&self, number: f64, verb: char) -> Option<String> {
-        if !number.is_finite() || self.has('#') {
+        if !number.is_finite() {
             return None;
         }
-        let exponential = |places: usize| {
-            let text = format!("{number:.places$e}");
-            let (digits, exponent) = text.split_once('e')?;
-            let exponent: i32 = exponent.parse().ok()?;
-            let sign = if exponent < 0 { '-' } else { '+' };
-            Some((digits.to_owned(), exponent, format!("e{sign}{:02}", exponent.abs())))
-        };
-        let text = match (verb, self.precision) {
-            ('f' | 'F', precision) => format!("{number:.*}", precision.unwrap_or(6)),
-            ('e' | 'E', precision) => {
-                let (digits, _, exponent) = exponential(precision.unwrap_or(6))?;
-                digits + &exponent
-            }
+        Some(match (verb, self.precision) {
+            ('f', precision) => format!("{number:.*}", precision.unwrap_or(6)),
             (_, None) => scalar::printed_float(number),
             (_, Some(precision)) => {
-                let precision = precision.max(1);
-                let (digits, at, exponent) = exponential(precision - 1)?;
-                let places = usize::try_from(i64::try_from(precision).ok()? - 1 - i64::from(at));
-                let bare = |it: String| match it.contains('.') {
+                let last = precision.max(1) - 1;
+                let text = format!("{number:.last$e}");
+                let (digits, exponent) = text.split_once('e')?;
+                let at: i32 = exponent.parse().ok()?;
+                let bare = |it: &str| match it.contains('.') {
                     true => it.trim_end_matches('0').trim_end_matches('.').to_owned(),
-                    false => it,
+                    false => it.to_owned(),
                 };
-                match places {
-                    Ok(places) if at >= -4 => bare(format!("{number:.places$}")),
-                    _ => bare(digits) + &exponent,
+                match usize::try_from(i64::try_from(last).ok()? - i64::from(at)) {
+                    Ok(places) if at >= -4 => bare(&format!("{number:.places$}")),
+                    _ => {
+                        let sign = if at < 0 { '-' } else { '+' };
+                        format!("{}e{sign}{:02}", bare(digits), at.abs())
+                    }
                 }
             }
-        };
-        let text = if verb.is_uppercase() { text.to_uppercase() } else { text };
-        let sign = if text.starts_with('-') { "" } else { self.sign() };
-        Some(format!("{sign}{text}"))
+        })
     }
 
     /// `pad`: with zeros on the left only.
     fn padded(&self, text: &MarkedText) -> MarkedText {
         let length = text.as_str().chars().count();
-        let is_left = self.has('-');
-        let with = if self.has('0') && !is_left { "0" } else { " " };
+        let with = if self.has_zeros { "0" } else { " " };
         let fill = MarkedText::made_of(&with.repeat(self.width.saturating_sub(length)));
-        let (first, last) = if is_left { (text, &fill) } else { (&fill, text) };
+        let (first, last) = if self.is_left { (text, &fill) } else { (&fill, text) };
         let mut padded = first.clone();
         padded.push(last);
         padded
-    }
-}
-
-/// `%#v`: a value as Go has it in a program.
-fn syntax(value: &GoValue) -> Option<MarkedText> {
-    let joined = |parts: Option<Vec<MarkedText>>| {
-        let mut text = MarkedText::value(format!("{}{{", value.type_name()), &value.origin);
-        text.push(&MarkedText::joined(parts?, &MarkedText::made_of(", ")));
-        text.push_made("}");
-        Some(text)
-    };
-    let inner = |it: &GoValue| match it.is_nil() {
-        true => Some(MarkedText::made_of("interface {}(nil)")),
-        false => syntax(it),
-    };
-    if let Some(why) = value.unknown_part() {
-        return Some(MarkedText::unknown(&why, &value.origin));
-    }
-    match &value.data {
-        GoData::Text(text) => Some(text.made(quoted(text.as_str()))),
-        GoData::List(items) if items.is_nil => None,
-        GoData::List(items) => joined(items.iter().map(inner).collect()),
-        GoData::Map(map) if map.borrow().is_nil => None,
-        GoData::Map(map) => {
-            let map = map.borrow();
-            let entry = |key: Arc<str>| {
-                let (_, value) = &map.entries[&key];
-                let mut entry = MarkedText::value(quoted(&key) + ":", &value.origin);
-                entry.push(&inner(value)?);
-                Some(entry)
-            };
-            joined(map.sorted().into_iter().map(entry).collect())
-        }
-        GoData::Object(_) => None,
-        _ => Some(value.printed(true)),
     }
 }
 
@@ -308,32 +197,16 @@ fn digits(text: &str) -> Option<(usize, &str)> {
     (number <= MAX_WIDTH).then_some((number, rest))
 }
 
-/// The arguments of a format, and which is next.
-struct FormatArguments<'v> {
-    values: &'v [GoValue],
-    next: usize,
-    /// Whether a directive named one: then nobody misses those that are left.
-    reordered: bool,
-}
-
-impl<'v> FormatArguments<'v> {
-    fn next(&mut self) -> Option<&'v GoValue> {
-        self.next += 1;
-        self.values.get(self.next - 1)
-    }
-}
-
 /// # Errors
 /// It is not known what Go prints.
 pub(super) fn printf(format: &MarkedText, values: &[GoValue]) -> Result<MarkedText, Reason> {
     let odd = || Reason::from("this form of `printf` is not evaluated");
     let text = format.as_str();
     let (mut out, mut at) = (MarkedText::default(), 0);
-    let mut values = FormatArguments { values, next: 0, reordered: false };
+    let mut values = values.iter();
     while let Some(start) = text[at..].find('%').map(|it| it + at) {
         out.push_part(format, at..start);
-        let (directive, verb, rest) =
-            Directive::read(&text[start + 1..], &mut values).ok_or_else(odd)?;
+        let (directive, verb, rest) = Directive::read(&text[start + 1..]).ok_or_else(odd)?;
         at = text.len() - rest.len();
         let Some(verb) = verb else {
             out.push_made("%!(NOVERB)");
@@ -343,22 +216,14 @@ pub(super) fn printf(format: &MarkedText, values: &[GoValue]) -> Result<MarkedTe
             out.push_made("%");
             continue;
         }
-        if let Some(index) = directive.index {
-            values.reordered = true;
-            values.next = index.wrapping_sub(1);
-            if values.next >= values.values.len() {
-                return Err(odd());
-            }
-        }
         match values.next() {
             Some(value) => out.push(&directive.value(value, verb).ok_or_else(odd)?),
             None => out.push_made(&format!("%!{verb}(MISSING)")),
         }
     }
     out.push_part(format, at..text.len());
-    if let Some(rest @ [_, ..]) = values.values.get(values.next..)
-        && !values.reordered
-    {
+    let rest = values.as_slice();
+    if !rest.is_empty() {
         let one = |it: &GoValue| {
             let mut text = MarkedText::default();
             if !it.is_nil() {
