@@ -12,11 +12,13 @@ pub(super) struct Widened {
     /// Up to where something is inserted, in order, and how many bytes are up to there.
     inserted: Vec<(usize, usize)>,
     again: usize,
+    /// Where what was indented last ends.
+    indented: usize,
 }
 
 impl Widened {
     pub(super) fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), inserted: Vec::new(), again: 0 }
+        Self { text: text.to_owned(), inserted: Vec::new(), again: 0, indented: 0 }
     }
 
     /// Inserts what the quoted text lacks that `error` is about; whether there is something, and bytes may
@@ -63,6 +65,14 @@ impl Widened {
 
     /// Indents the lines that `rest` starts with, up to the first that may close the quotes.
     fn indent(&mut self, rest: &str) -> usize {
+        let last = self.text.lines().next_back().filter(|_| self.text.len() == self.indented);
+        let ended = |mark| last.is_some_and(|it| ends(it, mark));
+        // A mark that did not end the text is not its own.
+        let is_end = match (ended('"'), ended('\'')) {
+            (true, _) => |line: &str| ends(line, '\''),
+            (_, true) => |line: &str| ends(line, '"'),
+            _ => |line: &str| line.contains(['"', '\'']),
+        };
         let above = self.text.lines().rev().find(|it| !it.trim().is_empty()).unwrap_or_default();
         let inner = above.trim_start_matches([' ', '-', '?', ':']);
         let width = above.len() - inner.len() + 1;
@@ -75,10 +85,11 @@ impl Widened {
             self.insert(width);
             self.text.push_str(line);
             taken += line.len();
-            if line.contains(['"', '\'']) {
+            if is_end(line) {
                 break;
             }
         }
+        self.indented = self.text.len();
         taken
     }
 
@@ -92,6 +103,19 @@ impl Widened {
         let at = self.inserted.partition_point(|(end, _)| *end <= offset);
         offset - at.checked_sub(1).map_or(0, |it| self.inserted[it].1)
     }
+}
+
+/// Whether `line` ends quotes of that `mark`: where it stands neither twice nor behind a backslash.
+fn ends(line: &str, mark: char) -> bool {
+    if mark == '\'' {
+        return line.split(|it| it != mark).any(|it| it.len() % 2 == 1);
+    }
+    let mut is_escaped = false;
+    line.chars().any(|it| {
+        let ends = it == mark && !is_escaped;
+        is_escaped = it == '\\' && !is_escaped;
+        ends
+    })
 }
 
 /// Whether `error` is about what go-yaml reads.

@@ -178,6 +178,11 @@ g\"
         let written = node.origin.written_at().map(|it| sources.slice(it)).unwrap_or_default();
         assert!(written.starts_with(['"', '\'']) && written.ends_with(['"', '\'']), "{written}");
     }
+    // Of one that is long each line may hold the other mark.
+    let lines: String = (0..2000).map(|it| format!("\"k{it}\": \"it''s\",\n")).collect();
+    let long = format!("a:\n  b: '{{\n{lines}}}'\n  c: d\n");
+    let sources = Sources::in_memory([("a.yaml", long)]);
+    assert_eq!(self::roots(&sources, "a.yaml")[0].str_at("a.c"), Some("d"));
     let broken = Sources::in_memory([("a.yaml", "a:\n  b: \"x\n y\"\n  c: \"\\q\"\n")]);
     let file = broken.find("a.yaml").expect("it is there");
     let error = broken.documents(file, Dialect::Sigs).error().cloned().expect("no escape");
