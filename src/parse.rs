@@ -137,9 +137,7 @@ pub(crate) fn whole(sources: &Sources, file: FileId) -> Node {
 /// after `|`, quotes without escapes, whole files), else the whole scalar's.
 pub(crate) fn embedded(sources: &Sources, node: &Node, dialect: Dialect) -> Documents {
     match &node.kind {
-        Kind::Scalar(scalar) => {
-            yaml::parse(&scalar.text, place_of(sources, node, scalar), dialect)
-        }
+        Kind::Scalar(scalar) => yaml::parse(&scalar.text, place_of(sources, node, scalar), dialect),
         _ => partly::documents(node, dialect).unwrap_or_else(|| Documents::of(node.clone())),
     }
 }

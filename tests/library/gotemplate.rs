@@ -102,14 +102,26 @@ u: unknown condition
         "{{ regexReplaceAll `^.*$` (repeat 1000000 `x`) (repeat 100000 `$0`) }}",
         "{{ $x := repeat 1500000 `\"` }}{{ quote (print $x $x) }}",
         "{{ $x := until 90000 }}{{ range $x }}{{ $_ := len $x }}{{ end }}",
-        "{{ $x := until 1000 }}{{ range until 90 }}{{ $_ := without (list $x $x $x $x) $x $x $x $x }}{{ end }}",
+        "{{ $x := until 1000 }}{{ range until 300 }}{{ $_ := without (list $x $x $x $x) $x $x $x $x }}{{ end }}",
         "{{ range until 90 }}{{ $_ := regexMatch `(?i)[a-z]{1,40}` `a` }}{{ $_ := regexMatch `\\pL{9}` `a` }}{{ end }}",
     ] {
         let start = Instant::now();
         let error = printed(VALUES, template).expect_err(template);
         assert!(error.bound, "{template}: {}", error.message);
+        assert!(error.problem().unseen.objects, "{template}");
         assert!(start.elapsed() < PATIENCE, "{template} took {:?}", start.elapsed());
     }
+}
+
+/// Charts read a megabyte of definitions, and read it again, to set a label in each.
+#[test]
+fn large_texts_are_read_as_yaml() {
+    let text = printed(
+        "a: 1",
+        "{{ $t := repeat 20000 `- what a field of a definition is for, in a line of its own\n` }}\
+         {{ range until 3 }}{{ len (fromYamlArray $t) }} {{ end }}",
+    );
+    assert_eq!(text.expect("it is read").as_str(), "20000 20000 20000 ");
 }
 
 /// How long a chart of 40 templates takes: `cargo test --release forty -- --ignored --nocapture`.

@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// What one run may cost; what takes more is taken for a loop. A byte that is made costs two.
-const MAX_WORK: usize = 64_000_000;
+const MAX_WORK: usize = 160_000_000;
 
 /// The same for all templates of a set, and of what counts together with it: one that does too much leaves
 /// the others enough.
-pub(super) const MAX_ALL_WORK: usize = 50 * MAX_WORK;
+pub(super) const MAX_ALL_WORK: usize = 20 * MAX_WORK;
 
 /// What an action costs, and a value in a list or a map that is looked through.
 pub(super) const STEP: usize = 100;
@@ -58,8 +58,12 @@ impl GoError {
 
     /// As what keeps a chart or a file from being rendered.
     pub(crate) fn problem(&self) -> Problem {
-        let make = if self.bound { Problem::unresolved } else { Problem::refused };
-        let mut problem = make(&self.at, self.message.clone());
+        let message = self.message.clone();
+        let mut problem = match self.bound {
+            // What it had printed is left out with the rest.
+            true => Problem::unresolved(&self.at, message).hiding_objects(),
+            false => Problem::refused(&self.at, message),
+        };
         for (name, at) in self.way.iter().take(4) {
             problem = problem.also(at, format!("`{name}` is included here"));
         }

@@ -279,6 +279,10 @@ impl Execution<'_> {
             self.set(map, key, value);
         }
         self.made(&value, call.at)?;
+        // How many values a text makes nobody knows before.
+        if let "fromYaml" | "fromYamlArray" | "fromJson" | "fromJsonArray" = name {
+            self.weigh(&value, 0, call.at)?;
+        }
         // Each part of a text is one with places of its own.
         if let "split" | "splitn" | "splitList" | "regexSplit" | "sortAlpha" | "toStrings" = name {
             self.work(200 * items_of(&value), call.at)?;
@@ -369,7 +373,7 @@ impl FunctionCall<'_> {
         match (name, run) {
             ("keys" | "omit" | "pick", _) => 100 * all + 100 * self.values.len(),
             ("fromYaml" | "fromYamlArray" | "fromJson" | "fromJsonArray" | "mustFromJson", _) => {
-                5000 + 200 * size
+                5000 + 10 * size
             }
             // Each item is compared with each.
             ("uniq", _) => size.saturating_mul(weight),
