@@ -122,11 +122,11 @@ pub fn strvals(text: &str) {
     let sources = of(&[("values.yaml", values)]);
     let values = sources.find("values.yaml").and_then(|it| root(&sources, it));
     let values = values.unwrap_or_else(|| Node::new(Map::default(), nowhere()));
-    for strings in [false, true] {
+    for notation in [strvals::Notation::Typed, strvals::Notation::Strings] {
         let (mut one, mut other) = (values.clone(), values.clone());
         for line in lines.lines() {
-            let first = strvals::set(&mut one, line, strings, &nowhere());
-            assert_eq!(first, strvals::set(&mut other, line, strings, &nowhere()));
+            let first = strvals::set(&mut one, line, notation, &nowhere());
+            assert_eq!(first, strvals::set(&mut other, line, notation, &nowhere()));
         }
         assert!(one.is_same(&other), "the second time it is another");
         assert_tree(&sources, &one);

@@ -342,7 +342,7 @@ pub(crate) fn set(
         return put(values, name, value);
     };
     let assignment = format!("{name}={}", scalar.text);
-    let result = strvals::set(values, &assignment, strings, &value.origin);
+    let result = strvals::set(values, &assignment, strvals::Notation::of(strings), &value.origin);
     result.map_err(|why| refused(values, name, value, &why))
 }
 
@@ -351,7 +351,7 @@ pub(crate) fn set(
 /// # Errors
 /// As of [`set`].
 pub(crate) fn put(values: &mut Node, name: &str, value: &Node) -> Result<(), Problem> {
-    let assignments = strvals::parse(&format!("{name}=x"), false, &value.origin);
+    let assignments = strvals::parse(&format!("{name}=x"), strvals::Notation::Typed, &value.origin);
     let result = assignments.and_then(|all| {
         all.iter().try_for_each(|it| strvals::assign(values, &it.path, value.clone()))
     });

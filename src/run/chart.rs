@@ -56,7 +56,7 @@ impl Run<'_, '_> {
             }
         }
         for set in &chart.set {
-            strvals::set(&mut values, set, false, &nowhere)
+            strvals::set(&mut values, set, strvals::Notation::Typed, &nowhere)
                 .map_err(|why| Failure::Plain(format!("`--set {set}`: {why}")))?;
         }
         let package = match archive {

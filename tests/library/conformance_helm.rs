@@ -13,7 +13,10 @@ use crate::{
     resolve::{
         context::{Context, Purpose},
         environment::Release,
-        helm::{self, strvals},
+        helm::{
+            self,
+            strvals::{self, Notation},
+        },
     },
     scalar::{Dialect, Scalar},
     source::Sources,
@@ -146,7 +149,8 @@ fn set_value(values: &Node, kind: &str, text: &str, origin: &Origin) -> Node {
         return helm::merge(values, &charts::from_json(&json!({ key: json }), origin));
     }
     let mut values = values.clone();
-    strvals::set(&mut values, text, kind == "--set-string", origin).expect("Helm takes it");
+    strvals::set(&mut values, text, Notation::of(kind == "--set-string"), origin)
+        .expect("Helm takes it");
     values
 }
 

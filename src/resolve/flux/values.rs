@@ -12,7 +12,7 @@ use crate::{
         context::Context,
         helm::{
             self,
-            strvals::{self, Assignment, KeyStep},
+            strvals::{self, Assignment, KeyStep, Notation},
         },
         install,
     },
@@ -195,7 +195,7 @@ fn assignments(reference: &Node, target: &Node, value: &Node) -> Result<Vec<Assi
     let literal = reference.is_true_at("literal");
     let Some(text) = value.as_str().filter(|_| !literal) else {
         let mut assignments =
-            strvals::parse(&format!("{path}=x"), true, &origin).map_err(refused)?;
+            strvals::parse(&format!("{path}=x"), Notation::Strings, &origin).map_err(refused)?;
         for assignment in &mut assignments {
             assignment.value.kind = value.kind.clone();
         }
@@ -204,7 +204,7 @@ fn assignments(reference: &Node, target: &Node, value: &Node) -> Result<Vec<Assi
     let quoted = |quote: char| text.starts_with(quote) && text.ends_with(quote);
     let strings = quoted('\'') || quoted('"');
     let text = if strings { text.trim_matches(['\'', '"']) } else { text };
-    strvals::parse(&format!("{path}={text}"), strings, &origin).map_err(refused)
+    strvals::parse(&format!("{path}={text}"), Notation::of(strings), &origin).map_err(refused)
 }
 
 /// Whether a value at `path` is written into a map or list that `inline` has itself: merging copies

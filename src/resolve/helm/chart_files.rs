@@ -1,6 +1,6 @@
 //! `.Files`: what else lies in a chart, as `pkg/engine/files.go` of Helm shows it to templates.
 
-use std::{iter::Peekable, rc::Rc, str::Chars, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, iter::Peekable, rc::Rc, str::Chars, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use regex::Regex;
@@ -16,7 +16,11 @@ use crate::{
 
 /// The files of a chart that are no templates, or some of them.
 #[derive(Debug, Default)]
-pub(super) struct ChartFiles(Vec<ChartFile>);
+pub(super) struct ChartFiles {
+    files: Vec<ChartFile>,
+    /// Those of the patterns that were asked for, which loops do over and over.
+    matching: RefCell<BTreeMap<String, Rc<Self>>>,
+}
 
 #[derive(Debug, Clone)]
 struct ChartFile {
@@ -34,32 +38,38 @@ impl ChartFiles {
             bytes: it.bytes(sources),
             at: it.place(),
         });
-        Self(files.collect())
+        Self { files: files.collect(), ..Self::default() }
     }
 
     fn get(&self, name: &str) -> GoValue {
-        match self.0.iter().find(|it| &*it.name == name) {
+        match self.files.iter().find(|it| &*it.name == name) {
             Some(file) => file.value(),
             None => GoValue::string("", &nowhere()),
         }
     }
 
-    fn matching(&self, pattern: &str) -> Self {
+    fn matching(&self, pattern: &str) -> Rc<Self> {
+        if let Some(files) = self.matching.borrow().get(pattern) {
+            return Rc::clone(files);
+        }
         // A pattern that is none matches everything.
         let glob = glob(pattern).and_then(|it| Regex::new(&it).ok());
         let matches = |it: &&ChartFile| glob.as_ref().is_none_or(|glob| glob.is_match(&it.name));
-        Self(self.0.iter().filter(matches).cloned().collect())
+        let files = self.files.iter().filter(matches).cloned().collect();
+        let files = Rc::new(Self { files, ..Self::default() });
+        self.matching.borrow_mut().insert(pattern.to_owned(), Rc::clone(&files));
+        files
     }
 
     /// The files by their names without their directories.
     fn by_name(&self, value: impl Fn(&ChartFile) -> GoValue) -> GoValue {
         let mut map = GoMap::default();
-        for file in &self.0 {
+        for file in &self.files {
             map.set(file.name.rsplit('/').next().unwrap_or_default(), value(file));
         }
-        let at = self.0.first().map_or_else(nowhere, |it| it.at.clone());
+        let at = self.files.first().map_or_else(nowhere, |it| it.at.clone());
         let text = MarkedText::yaml(&GoValue::map(map, &at).node());
-        GoValue::text(if self.0.is_empty() { MarkedText::value("{}", &at) } else { text }, &at)
+        GoValue::text(if self.files.is_empty() { MarkedText::value("{}", &at) } else { text }, &at)
     }
 }
 
@@ -153,9 +163,9 @@ impl GoObject for ChartFiles {
     }
 
     fn field(&self, name: &str, arguments: &[GoValue]) -> Option<GoValue> {
-        let object = |files: Self| {
-            let at = files.0.first().map_or_else(nowhere, |it| it.at.clone());
-            GoValue::new(GoData::Object(Rc::new(files)), &at)
+        let object = |files: Rc<Self>| {
+            let at = files.files.first().map_or_else(nowhere, |it| it.at.clone());
+            GoValue::new(GoData::Object(files), &at)
         };
         let asked = match asked(arguments) {
             Ok(asked) => asked,
@@ -183,7 +193,7 @@ impl GoObject for ChartFiles {
     }
 
     fn entries(&self) -> Option<Vec<(Arc<str>, GoValue)>> {
-        Some(self.0.iter().map(|it| (it.name.clone(), it.value())).collect())
+        Some(self.files.iter().map(|it| (it.name.clone(), it.value())).collect())
     }
 }
 
@@ -220,5 +230,12 @@ mod tests {
         }
         // What is no pattern matches everything.
         assert!(["[", "[]", "[a-c0]b", "a[b-a]b"].iter().all(|it| matches(it, "x/y")));
+    }
+
+    #[test]
+    fn a_pattern_is_matched_once() {
+        let files = ChartFiles::default();
+        assert!(Rc::ptr_eq(&files.matching("f/*"), &files.matching("f/*")));
+        assert!(!Rc::ptr_eq(&files.matching("f/*"), &files.matching("g/*")));
     }
 }

@@ -51,8 +51,9 @@ pub(crate) enum Notation {
     Literal,
 }
 
-impl From<bool> for Notation {
-    fn from(strings: bool) -> Self {
+impl Notation {
+    /// That of `--set-string` where it is for `strings`, else of `--set`.
+    pub(crate) fn of(strings: bool) -> Self {
         if strings { Self::Strings } else { Self::Typed }
     }
 }
@@ -64,7 +65,7 @@ impl From<bool> for Notation {
 pub(crate) fn set(
     values: &mut Node,
     text: &str,
-    notation: impl Into<Notation>,
+    notation: Notation,
     origin: &Origin,
 ) -> Result<(), String> {
     for assignment in parse(text, notation, origin)? {
@@ -79,10 +80,10 @@ pub(crate) fn set(
 /// What is wrong, in words.
 pub(crate) fn parse(
     text: &str,
-    notation: impl Into<Notation>,
+    notation: Notation,
     origin: &Origin,
 ) -> Result<Vec<Assignment>, String> {
-    let mut reader = Reader { rest: text.chars(), notation: notation.into(), origin };
+    let mut reader = Reader { rest: text.chars(), notation, origin };
     let mut assignments = Vec::new();
     while let Some(assignment) = reader.assignment()? {
         let is_empty = |it: &KeyStep| matches!(it, KeyStep::Key(key) if key.is_empty());
@@ -347,7 +348,7 @@ mod tests {
     use super::*;
     use crate::{source::Span, tests::fixture};
 
-    fn over(base: &Json, text: &str, notation: impl Into<Notation>) -> Result<Json, String> {
+    fn over(base: &Json, text: &str, notation: Notation) -> Result<Json, String> {
         let origin = Origin::at(Via::Written, None);
         let mut values = charts::from_json(base, &origin);
         set(&mut values, text, notation, &origin)?;
@@ -371,9 +372,12 @@ mod tests {
             ("l[0].k=1", json!({"a": {"b": 1}, "l": [{"k": 1}, {"k": 2}]})),
             ("", base.clone()),
         ] {
-            assert_eq!(over(&base, text, false), Ok(expected), "{text}");
+            assert_eq!(over(&base, text, Notation::Typed), Ok(expected), "{text}");
         }
-        assert_eq!(over(&json!({}), "a=true,b=1", true), Ok(json!({"a": "true", "b": "1"})));
+        assert_eq!(
+            over(&json!({}), "a=true,b=1", Notation::Strings),
+            Ok(json!({"a": "true", "b": "1"}))
+        );
     }
 
     #[test]
@@ -382,9 +386,9 @@ mod tests {
         let at = |column| Origin::written(Span::new(file, column..column + 1));
         let mut values = Node::unknown_value("`var.x` is set outside", &at(0));
         for (text, column) in [("args[1]=--b", 1), ("args[0]=--a", 2), ("a.b=1", 3), ("l={x}", 4)] {
-            set(&mut values, text, false, &at(column)).expect("no refusal");
+            set(&mut values, text, Notation::Typed, &at(column)).expect("no refusal");
         }
-        set(&mut values, "a.b.c=1", false, &at(5)).expect_err("text is no mapping");
+        set(&mut values, "a.b.c=1", Notation::Typed, &at(5)).expect_err("text is no mapping");
         let args = values.at("args").expect("it is set");
         let texts: Vec<_> = args.items().iter().map(Node::as_str).collect();
         assert_eq!(texts, [None, Some("--a"), Some("--b")]);
@@ -398,7 +402,7 @@ mod tests {
     fn an_index_far_behind_a_list_makes_no_list() {
         let nowhere = Origin::at(Via::Written, None);
         let mut values = charts::from_json(&json!({"l": [1]}), &nowhere);
-        set(&mut values, "l[1000]=x,m[65000]=x", false, &nowhere).expect("no refusal");
+        set(&mut values, "l[1000]=x,m[65000]=x", Notation::Typed, &nowhere).expect("no refusal");
         assert_eq!(values.items_at("l").len(), 1_001);
         assert!(values.at("m").is_some_and(|it| it.unknown().is_some()));
     }
@@ -408,11 +412,11 @@ mod tests {
         let nowhere = Origin::at(Via::Written, None);
         let text = |count| format!("a{}.b=x", "[0]".repeat(count));
         let mut values = charts::from_json(&json!({}), &nowhere);
-        set(&mut values, &text(40), false, &nowhere).expect("Helm counts keys only");
+        set(&mut values, &text(40), Notation::Typed, &nowhere).expect("Helm counts keys only");
         assert_eq!(values.walk().last().and_then(Node::as_str), Some("x"));
         let mut values = charts::from_json(&json!({}), &nowhere);
         for _ in 0..2 {
-            set(&mut values, &text(100_000), false, &nowhere).expect("no refusal");
+            set(&mut values, &text(100_000), Notation::Typed, &nowhere).expect("no refusal");
         }
         assert!(values.depth() <= MAX_DEPTH + 2);
         assert!(values.walk().last().is_some_and(|it| it.unknown().is_some()));
@@ -442,10 +446,10 @@ mod tests {
     fn names_that_lack_a_part() {
         let base = json!({"a": {"b": 1}});
         for text in ["=1", ".x=1", "a.=1", "a..b=2", "l[=1", "l[0=1"] {
-            assert_eq!(over(&base, text, false), Ok(base.clone()), "{text}");
+            assert_eq!(over(&base, text, Notation::Typed), Ok(base.clone()), "{text}");
         }
         for text in ["x.=1", "x..b=1", ".=1"] {
-            assert!(over(&base, text, false).is_err(), "{text}");
+            assert!(over(&base, text, Notation::Typed).is_err(), "{text}");
         }
     }
 
@@ -454,7 +458,7 @@ mod tests {
         let base = json!({"a": 1});
         let deep = format!("{}x=1", "a.".repeat(40));
         for text in ["a", "b,c=1", "a.b=1", "a[0]=1", "b[x]=1", "b[99999999]=1", "b={1", &deep] {
-            assert!(over(&base, text, false).is_err(), "{text}");
+            assert!(over(&base, text, Notation::Typed).is_err(), "{text}");
         }
     }
 }

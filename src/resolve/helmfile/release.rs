@@ -242,7 +242,8 @@ pub(super) struct InstalledAs<'r> {
 fn typed(value: &Node) -> Node {
     let Some(scalar) = value.as_scalar() else { return value.clone() };
     let assignment = format!("x={}", escaped(&scalar.text));
-    let read = strvals::parse(&assignment, false, &value.origin).unwrap_or_default();
+    let read =
+        strvals::parse(&assignment, strvals::Notation::Typed, &value.origin).unwrap_or_default();
     read.into_iter().next().map_or_else(|| value.clone(), |it| it.value)
 }
 

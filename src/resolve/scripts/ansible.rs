@@ -414,7 +414,7 @@ impl Session<'_> {
                 Some(text)
                     if matches!(entry.str_at("value_type"), None | Some("raw" | "string")) =>
                 {
-                    strvals::set(&mut values, text, strings, &value.origin)
+                    strvals::set(&mut values, text, strvals::Notation::of(strings), &value.origin)
                 }
                 _ => {
                     let why = "what this sets is not read";

@@ -286,6 +286,6 @@ pub(super) fn named(release: Release) -> Release {
 
 /// Sets what `key` means to `value`.
 fn set(values: &mut Node, key: &str, value: &Node) -> Result<(), String> {
-    let assignments = strvals::parse(&format!("{key}=x"), true, &value.origin)?;
+    let assignments = strvals::parse(&format!("{key}=x"), Notation::Strings, &value.origin)?;
     assignments.iter().try_for_each(|it| strvals::assign(values, &it.path, value.clone()))
 }

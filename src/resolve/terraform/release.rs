@@ -150,7 +150,8 @@ fn in_braces(items: &[Node], strings: bool) -> Kind {
     let alone = |item: &Node| match item.as_scalar() {
         Some(scalar) => {
             let assignment = format!("x={{{}}}", scalar.text);
-            let read = strvals::parse(&assignment, strings, &item.origin).ok()?;
+            let read =
+                strvals::parse(&assignment, strvals::Notation::of(strings), &item.origin).ok()?;
             let [only] = read.as_slice() else { return None };
             Some(only.value.items().to_vec())
         }
