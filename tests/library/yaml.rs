@@ -173,13 +173,15 @@ g\"
     assert_eq!(roots[1].to_json().to_string(), r#"{"e":"'q' \\","f":" g"}"#);
     // Each has its own bytes, however it was read.
     let mut found = Vec::new();
-    roots.iter().for_each(|it| leaves(it, &mut found));
+    for root in &roots {
+        leaves(root, &mut found);
+    }
     for node in found {
         let written = node.origin.written_at().map(|it| sources.slice(it)).unwrap_or_default();
         assert!(written.starts_with(['"', '\'']) && written.ends_with(['"', '\'']), "{written}");
     }
     // Of one that is long each line may hold the other mark.
-    let lines: String = (0..2000).map(|it| format!("\"k{it}\": \"it''s\",\n")).collect();
+    let lines = "\"k\": \"it''s\",\n".repeat(2000);
     let long = format!("a:\n  b: '{{\n{lines}}}'\n  c: d\n");
     let sources = Sources::in_memory([("a.yaml", long)]);
     assert_eq!(self::roots(&sources, "a.yaml")[0].str_at("a.c"), Some("d"));
