@@ -75,12 +75,12 @@ impl<T: Clone> KeptByText<T> {
         times: usize,
         make: impl FnOnce() -> T,
     ) -> T {
-        if let Some((_, made)) = self.0.get(&place).filter(|(known, _)| known == text) {
-            return made;
+        if let Some((_, value)) = self.0.get(&place).filter(|(known, _)| known == text) {
+            return value;
         }
-        let made = (text.clone(), make());
-        self.0.put(place, text.len().saturating_mul(times), &made);
-        made.1
+        let entry = (text.clone(), make());
+        self.0.put(place, text.len().saturating_mul(times), &entry);
+        entry.1
     }
 }
 
