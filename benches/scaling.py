@@ -395,6 +395,52 @@ def other_files(write, n):
         write(f"apps/{i % 50}/{i}.yaml", DEPLOYMENT.format(name=f"app-{i}", team="t", replicas=2))
 
 
+@shape(1500)
+def flux_in_one_file(write, n):
+    """N Kustomizations in one file, each of a directory."""
+    paths = [f"./apps/{i}" for i in range(n)]
+    write("clusters/a/apps.yaml", "".join(flux(f"app-{i}", it) for i, it in enumerate(paths)))
+    for i in range(n):
+        write(f"apps/{i}/app.yaml", DEPLOYMENT.format(name=f"app-{i}", team="t", replicas=2))
+    write("apps/0/ms.yaml", PLAIN)
+
+
+@shape(150)
+def helmfile_environments(write, n):
+    """One helmfile with N environments."""
+    environments = "".join(f"  e{i}: {{values: [{{replicas: {i}}}]}}\n" for i in range(n))
+    release = "{name: metrics-server, namespace: kube-system, chart: metrics-server/metrics-server, version: 3.12.2, "
+    release += "values: [{replicas: '{{ .Values.replicas }}'}]}"
+    write("helmfile.yaml", f"environments:\n{environments}---\nreleases:\n  - {release}\n")
+
+
+@shape(1000)
+def variables(write, n):
+    """One kustomization of N ConfigMaps and as many variables of kustomize that are taken from them."""
+    config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{0}, annotations: {{a: $(V{0})}}}}\ndata: {{a: b}}\n"
+    variable = "  - {{name: V{0}, objref: {{apiVersion: v1, kind: ConfigMap, name: c{0}}}}}\n"
+    write("ms.yaml", PLAIN)
+    write("all.yaml", "".join(config.format(i) for i in range(n)))
+    every = "".join(variable.format(i) for i in range(n))
+    write("kustomization.yaml", kustomization("ms.yaml", "all.yaml", more=f"vars:\n{every}"))
+
+
+@shape(1000)
+def kubelets(write, n):
+    """N files for kubelets, in directories of their own."""
+    for i in range(n):
+        write(f"nodes/{i}/kubelet.yaml", "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n")
+
+
+@shape(700)
+def commands(write, n):
+    """A workflow with one step of N commands."""
+    commands = "".join(f"          helm upgrade --install r{i} oci://example.com/c{i} --set a.b={i}\n" for i in range(n))
+    head = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n"
+    last = "          helm upgrade --install metrics-server metrics-server/metrics-server --version 3.12.2\n"
+    write(".github/workflows/deploy.yaml", head + commands + last)
+
+
 @shape(600)
 def suppressions(write, n):
     """N files with a comment that suppresses a finding, and N with one that suppresses nothing."""

@@ -17,7 +17,7 @@ use crate::{
         value::{Outcome, is_null, is_string, refusal, refusal_of, string, text},
     },
     scalar::{self, Dialect, Value},
-    tree::{Kind, Map, Node, Via},
+    tree::{Kind, Map, Node, Origin, Via},
 };
 
 /// Notes which objects the variables of a kustomization take their values from.
@@ -30,6 +30,7 @@ pub(super) fn collect(layer: &mut Layer, entries: &[Node]) {
             }
         }
     }
+    let mut variables = Vec::new();
     for entry in entries {
         let name = text(entry.get("name"));
         let object = entry.get("objref");
@@ -57,21 +58,25 @@ pub(super) fn collect(layer: &mut Layer, entries: &[Node]) {
         }
         let field = entry.get("fieldref").and_then(|it| shape::text(it, "fieldPath"));
         let field = field.map_or("metadata.name", |it| text(Some(it))).to_owned();
-        let variable = Var { name: name.to_owned(), field, at: entry.origin.clone() };
-        join(layer, &[variable]);
+        variables.push(Var { name: name.to_owned(), field, at: entry.origin.clone() });
     }
+    join(layer, &variables);
 }
 
 /// Adds variables, each of which should be new.
 pub(super) fn join(layer: &mut Layer, more: &[Var]) {
+    let all = layer.variables.iter();
+    let mut places: BTreeMap<String, Origin> =
+        all.map(|it| (it.name.clone(), it.at.clone())).collect();
     for variable in more {
-        if let Some(first) = layer.variables.iter().find(|it| it.name == variable.name) {
+        if let Some(first) = places.get(&variable.name) {
             let message = format!("the variable {} is defined twice", variable.name);
             let problem = refusal_of("twice", &variable.at, message);
-            let problem = problem.also(&first.at, "first here");
+            let problem = problem.also(first, "first here");
             layer.tell([problem]);
             continue;
         }
+        places.insert(variable.name.clone(), variable.at.clone());
         layer.variables.push(variable.clone());
     }
 }
