@@ -159,6 +159,42 @@ fn sets_that_apply_one_large_configmap_end() {
 }
 
 #[test]
+fn combinations_of_generators_end() {
+    let list = |key: &str| {
+        let elements: Vec<_> = (0..50).map(|it| format!("{{{key}: '{it}'}}")).collect();
+        format!("      - list: {{elements: [{}]}}\n", elements.join(","))
+    };
+    let set = format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: s}}\nspec:\n  generators:\n  - matrix:\n      \
+         generators:\n{}{}  template:\n    metadata: {{name: 'a-{{{{b}}}}'}}\n    spec:\n      source: {{repoURL: https://kubernetes-sigs.github.io/metrics-server/, \
+         chart: metrics-server, targetRevision: 3.12.2, helm: {{values: 'args: [--kubelet-insecure-tls]'}}}}\n      \
+         destination: {{namespace: kube-system, name: 'c-{{{{a}}}}-{{{{b}}}}'}}\n",
+        list("a"),
+        list("b")
+    );
+    let found = findings(&[file("set.yaml", set)]);
+    assert_said(&found, "only the first 2000 instances are looked at");
+    assert_found(&found, "set.yaml", "kubelet-insecure-tls");
+}
+
+#[test]
+fn a_chart_that_installs_itself_ends() {
+    let release = |name: &str| {
+        format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: '{name}', namespace: flux-system}}\n\
+             spec: {{chart: {{spec: {{chart: ./c, sourceRef: {{kind: GitRepository, name: flux-system}}}}}}}}\n"
+        )
+    };
+    let found = findings(&[
+        file("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"),
+        file("c/templates/again.yaml", release("{{ .Release.Name }}x")),
+        file("release.yaml", format!("{DEPLOYMENT}---\n{}", release("a"))),
+    ]);
+    assert_said(&found, "charts that install charts are followed 8 times");
+    assert_found(&found, "release.yaml", "kubelet-insecure-tls");
+}
+
+#[test]
 fn scripts_that_all_source_one_another_end() {
     let all = lines(60, |it| format!(". ./s{it}.sh\n"));
     let install = "helm upgrade --install metrics-server ms/metrics-server --set 'args={--kubelet-insecure-tls}'\n";

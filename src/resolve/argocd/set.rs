@@ -57,8 +57,7 @@ pub(super) fn instances(
         };
         for params in generation.params(generator, 0) {
             if applications.len() >= MAX_INSTANCES {
-                let message = format!("only the first {MAX_INSTANCES} instances are looked at");
-                generation.problem(&generator.origin, message);
+                generation.cut(generator);
                 break;
             }
             applications.push(instance(set, &generation.scope(&params), &template));
@@ -151,6 +150,12 @@ struct Generation<'r, 'a> {
 impl Generation<'_, '_> {
     fn problem(&mut self, at: &Origin, message: impl Into<Reason>) {
         self.problems.push(Problem::unresolved(at, message));
+    }
+
+    /// Takes note that more comes of `generator` than is looked at.
+    fn cut(&mut self, generator: &Node) {
+        let message = format!("only the first {MAX_INSTANCES} instances are looked at");
+        self.problems.push(Problem::unresolved(&generator.origin, message).hiding_all());
     }
 
     /// The parameters that `generator` gives, one map an instance.
@@ -333,6 +338,7 @@ impl Generation<'_, '_> {
             let second = self.scope(&outer).render(second);
             for inner in self.params(&second, depth + 1) {
                 if all.len() >= MAX_INSTANCES {
+                    self.cut(config);
                     return all;
                 }
                 // Of Go templates' parameters the first generator's count.
@@ -371,7 +377,8 @@ impl Generation<'_, '_> {
                     left = left.saturating_sub(all[*index].entries().count());
                     if left == 0 {
                         let message = "what comes after is not merged: there is too much of it";
-                        self.problem(&generator.origin, message);
+                        let problem = Problem::unresolved(&generator.origin, message);
+                        self.problems.push(problem.hiding_all());
                         return all;
                     }
                     all[*index] = helm::merge(&all[*index], &over);

@@ -41,6 +41,11 @@ pub(crate) fn releases(context: &Context<'_>, environment: &mut Environment) {
         done = environment.objects.len();
         install_all(context, environment, new);
     }
+    if let Some(left) = environment.objects[done..].iter().find(|it| is_release(it)) {
+        let why = format!("charts that install charts are followed {MAX_ROUNDS} times");
+        let problem = Problem::unresolved(left.node.object_anchor(), why).hiding_all();
+        environment.problems.push(problem);
+    }
     let unmet = dependency::unmet(context, environment);
     environment.problems.extend(unmet);
 }

@@ -252,20 +252,28 @@ impl Tree<'_> {
     fn join(&mut self, node: &Node, stage: Stage, suspended: bool, home: Option<&RemoteCluster>) {
         let name = node.object_name().to_owned();
         let id = (home.cloned(), node.object_namespace().to_owned(), name);
-        if self.members.len() < MAX_MEMBERS && self.seen.insert(id) {
-            let suspended = suspended || node.is_true_at("spec.suspend");
-            self.members.push(Member {
-                node: node.clone(),
-                home: home.cloned(),
-                target: cluster(node, home),
-                suspended,
-                stage,
-                asked: false,
-                objects: Vec::new(),
-                deleted: Vec::new(),
-                releases: Vec::new(),
-            });
+        if !self.seen.insert(id) {
+            return;
         }
+        if self.seen.len() > MAX_MEMBERS {
+            if self.seen.len() == MAX_MEMBERS + 1 {
+                let message = format!("no more than {MAX_MEMBERS} Kustomizations are looked at");
+                self.problems.push(Problem::unresolved(&node.origin, message).hiding_all());
+            }
+            return;
+        }
+        let suspended = suspended || node.is_true_at("spec.suspend");
+        self.members.push(Member {
+            node: node.clone(),
+            home: home.cloned(),
+            target: cluster(node, home),
+            suspended,
+            stage,
+            asked: false,
+            objects: Vec::new(),
+            deleted: Vec::new(),
+            releases: Vec::new(),
+        });
     }
 
     /// What a member builds as far as is known now; what that shows of sources is added to `own`.
