@@ -29,7 +29,7 @@ use hcl_edit::{Span as _, structure::Block};
 pub(crate) use module::{Module, head, label};
 
 use self::{
-    calls::{Code, Instance},
+    calls::{Code, Instance, MAX_INSTANCES},
     evaluate::{TerraformScope, Work, written},
     module::{is_code, modules},
     terragrunt::TerragruntUnit,
@@ -220,6 +220,10 @@ impl Roots<'_> {
             return;
         }
         let mut problems = module.problems.clone();
+        if let (true, Some((file, _))) = (instances.len() >= MAX_INSTANCES, module.files.first()) {
+            let why = format!("only the first {MAX_INSTANCES} uses of this module are looked at");
+            problems.push(Problem::unresolved(&Origin::start_of(*file), why).hiding_all());
+        }
         // The objects that were understood, by where the names of their blocks are.
         let mut understood: BTreeSet<(FileId, usize)> = BTreeSet::new();
         let mut names: BTreeSet<String> = BTreeSet::new();

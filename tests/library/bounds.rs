@@ -178,6 +178,21 @@ fn combinations_of_generators_end() {
 }
 
 #[test]
+fn uses_of_a_module_end() {
+    let release = "resource \"helm_release\" \"a\" {\n  name = \"metrics-server\"\n  chart = \"metrics-server\"\n  \
+        repository = \"https://kubernetes-sigs.github.io/metrics-server/\"\n  namespace = \"kube-system\"\n  version = \"3.12.2\"\n  \
+        values = [yamlencode({ args = [\"--kubelet-insecure-tls\"] })]\n}\n";
+    let mut files = vec![file("ms/main.tf", release)];
+    for at in 0..501 {
+        let call = "module \"a\" {\n  source = \"../ms\"\n}\n";
+        files.push((format!("cluster-{at}/main.tf"), call.to_owned()));
+    }
+    let found = findings(&files);
+    assert_said(&found, "only the first 500 uses of this module are looked at");
+    assert_found(&found, "ms/main.tf", "kubelet-insecure-tls");
+}
+
+#[test]
 fn a_chart_that_installs_itself_ends() {
     let release = |name: &str| {
         format!(

@@ -25,7 +25,7 @@ use crate::{
 const MAX_DEPTH: usize = 8;
 
 /// How many root modules may have one module.
-const MAX_INSTANCES: usize = 500;
+pub(super) const MAX_INSTANCES: usize = 500;
 
 /// The code of a repository.
 #[derive(Debug)]
