@@ -411,7 +411,7 @@ fn no_limit_hides_a_metrics_server_silently() {
     for (files, said) in [
         (ignored, "more than 500 lines"),
         (nested, "too deeply"),
-        (many, "too deeply"),
+        (many, "more than 256 charts are in one another"),
         (values, "500000 values"),
         (before, "after a million values"),
         (inside, "after a million values"),

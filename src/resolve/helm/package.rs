@@ -213,7 +213,11 @@ impl<'a> ChartLoader<'a> {
         place: Option<&Origin>,
         depth: usize,
     ) -> Result<Package, Problem> {
-        self.charts = self.charts.checked_sub(1).ok_or_else(|| self.too_deep())?;
+        let too_many = || {
+            let message = format!("more than {MAX_CHARTS} charts are in one another");
+            Problem::unresolved(self.at, message)
+        };
+        self.charts = self.charts.checked_sub(1).ok_or_else(too_many)?;
         let find = |name: &str| files.iter().find(|it| it.name == name);
         let Some(chart) = find("Chart.yaml") else {
             return Err(self.refused("there is no `Chart.yaml` in the chart"));
@@ -309,11 +313,9 @@ impl<'a> ChartLoader<'a> {
     }
 
     fn deeper(&self, depth: usize) -> Result<usize, Problem> {
-        depth.checked_sub(1).ok_or_else(|| self.too_deep())
-    }
-
-    fn too_deep(&self) -> Problem {
-        Problem::unresolved(self.at, "the charts depend on one another too deeply")
+        let too_deep =
+            || Problem::unresolved(self.at, "the charts depend on one another too deeply");
+        depth.checked_sub(1).ok_or_else(too_deep)
     }
 
     /// The first document of `file`.
