@@ -4,7 +4,7 @@
 use granit_parser::{ErrorKind, ScanError};
 
 /// How many bytes are read again, for all such texts of a stream.
-const MAX_AGAIN: usize = 4 << 20;
+const MAX_AGAIN: usize = 1 << 20;
 
 /// A text as YAML 1.2 has it, longer than the one that it stands for.
 pub(super) struct Widened {
@@ -33,24 +33,26 @@ impl Widened {
             ErrorKind::UnknownQuotedScalarEscape => at,
             _ => self.text[..at].rfind('\n').map_or(0, |it| it + 1),
         });
-        let before = self.text.len();
+        let mut added = Vec::new();
         let taken = match error.kind() {
-            ErrorKind::UnknownQuotedScalarEscape => self.escape(&rest),
-            _ => self.indent(&rest),
+            ErrorKind::UnknownQuotedScalarEscape => self.escape(&rest, &mut added),
+            _ => self.indent(&rest, &mut added),
         };
-        let is_more = self.text.len() > before + taken;
         self.text.push_str(&rest[taken..]);
-        is_more
+        self.insert(&added);
+        !added.is_empty()
     }
 
     /// Of the double quotes that `rest` starts with, each `\'` as another escape.
-    fn escape(&mut self, rest: &str) -> usize {
+    /// Where something is added in the text as it was, and how much, is told.
+    fn escape(&mut self, rest: &str, added: &mut Vec<(usize, usize)>) -> usize {
+        let start = self.text.len();
         let (mut is_escaped, mut taken) = (false, rest.len());
         for (at, character) in rest.char_indices() {
             match character {
                 '\'' if is_escaped => {
                     self.text.push_str("x27");
-                    self.insert(2);
+                    added.push((start + at + 1, 2));
                 }
                 _ => self.text.push(character),
             }
@@ -64,7 +66,8 @@ impl Widened {
     }
 
     /// Indents the lines that `rest` starts with, up to the first that may close the quotes.
-    fn indent(&mut self, rest: &str) -> usize {
+    fn indent(&mut self, rest: &str, added: &mut Vec<(usize, usize)>) -> usize {
+        let start = self.text.len();
         let last = self.text.lines().next_back().filter(|_| self.text.len() == self.indented);
         let ended = |mark| last.is_some_and(|it| ends(it, mark));
         // A mark that did not end the text is not its own.
@@ -82,7 +85,7 @@ impl Widened {
                 break;
             }
             self.text.extend(std::iter::repeat_n(' ', width));
-            self.insert(width);
+            added.push((start + taken, width));
             self.text.push_str(line);
             taken += line.len();
             if is_end(line) {
@@ -93,15 +96,27 @@ impl Widened {
         taken
     }
 
-    fn insert(&mut self, bytes: usize) {
-        let before = self.inserted.last().map_or(0, |it| it.1);
-        self.inserted.push((self.text.len(), before + bytes));
+    /// Takes note of what is `added`, some of it before what was before.
+    fn insert(&mut self, added: &[(usize, usize)]) {
+        let mut all: Vec<(usize, usize, usize)> = Vec::new();
+        let mut before = 0;
+        for (end, up_to) in std::mem::take(&mut self.inserted) {
+            all.push((end, up_to - before, 0));
+            before = up_to;
+        }
+        all.extend(added.iter().map(|(at, bytes)| (*at, *bytes, *bytes)));
+        all.sort_by_key(|it| it.0);
+        let (mut shift, mut up_to) = (0, 0);
+        for (end, bytes, new) in all {
+            (shift, up_to) = (shift + new, up_to + bytes);
+            self.inserted.push((end + shift, up_to));
+        }
     }
 
     /// Where a byte of the wider text stands in the other.
     pub(super) fn before(&self, offset: usize) -> usize {
         let at = self.inserted.partition_point(|(end, _)| *end <= offset);
-        offset - at.checked_sub(1).map_or(0, |it| self.inserted[it].1)
+        offset.saturating_sub(at.checked_sub(1).map_or(0, |it| self.inserted[it].1))
     }
 }
 

@@ -185,6 +185,14 @@ g\"
     let long = format!("a:\n  b: '{{\n{lines}}}'\n  c: d\n");
     let sources = Sources::in_memory([("a.yaml", long)]);
     assert_eq!(self::roots(&sources, "a.yaml")[0].str_at("a.c"), Some("d"));
+    // What the text lacks before may be found after what it lacks behind.
+    let text = "a:\n  b: \"\\'\nx\\'\ny \\' z\"\n  c: \"d\"\n";
+    let sources = Sources::in_memory([("a.yaml", text)]);
+    let root = self::roots(&sources, "a.yaml")[0].clone();
+    assert_eq!(root.to_json().to_string(), r#"{"a":{"b":"' x' y ' z","c":"d"}}"#);
+    let written = |path: &str| root.at(path).and_then(|it| it.origin.written_at());
+    assert_eq!(written("a.b").map(|it| sources.slice(it)), Some("\"\\'\nx\\'\ny \\' z\""));
+    assert_eq!(written("a.c").map(|it| sources.slice(it)), Some("\"d\""));
     let broken = Sources::in_memory([("a.yaml", "a:\n  b: \"x\n y\"\n  c: \"\\q\"\n")]);
     let file = broken.find("a.yaml").expect("it is there");
     let error = broken.documents(file, Dialect::Sigs).error().cloned().expect("no escape");
