@@ -30,6 +30,9 @@ struct ChartFile {
     at: Origin,
 }
 
+/// The files that so many patterns match are kept.
+const MOST_PATTERNS: usize = 64;
+
 impl ChartFiles {
     pub(super) fn of(sources: &Sources, package: &Package) -> Self {
         let files = package.files.iter().map(|it| ChartFile {
@@ -57,7 +60,10 @@ impl ChartFiles {
         let matches = |it: &&ChartFile| glob.as_ref().is_none_or(|glob| glob.is_match(&it.name));
         let files = self.files.iter().filter(matches).cloned().collect();
         let files = Rc::new(Self { files, ..Self::default() });
-        self.matching.borrow_mut().insert(pattern.to_owned(), Rc::clone(&files));
+        let mut known = self.matching.borrow_mut();
+        if known.len() < MOST_PATTERNS {
+            known.insert(pattern.to_owned(), Rc::clone(&files));
+        }
         files
     }
 

@@ -134,8 +134,7 @@ impl Gvk {
     /// Whether it, as a selector, matches what has these.
     pub(super) fn selects(&self, api_version: &str, kind: &str) -> bool {
         let (group, version) = parts_of(api_version);
-        let fits = |wanted: &str, have: &str| wanted.is_empty() || wanted == have;
-        fits(&self.kind, kind) && fits(&self.group, group) && fits(&self.version, version)
+        self.fits(group, version, kind)
     }
 
     /// Of the fields `group`, `version` and `kind` of a selector.
@@ -146,10 +145,12 @@ impl Gvk {
 
     /// Whether `selector` matches.
     pub(super) fn selected(&self, selector: &Self) -> bool {
-        let fits = |wanted: &String, have: &String| wanted.is_empty() || wanted == have;
-        fits(&selector.group, &self.group)
-            && fits(&selector.version, &self.version)
-            && fits(&selector.kind, &self.kind)
+        selector.fits(&self.group, &self.version, &self.kind)
+    }
+
+    fn fits(&self, group: &str, version: &str, kind: &str) -> bool {
+        let fits = |wanted: &str, have: &str| wanted.is_empty() || wanted == have;
+        fits(&self.kind, kind) && fits(&self.group, group) && fits(&self.version, version)
     }
 
     /// What decides the order of kinds: the place of the kind, then the text.
