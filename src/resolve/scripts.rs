@@ -568,23 +568,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_applied_beside_a_release_is_of_its_environment() {
-        let policy = "//- np.yaml\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n\
-            metadata: {name: deny, namespace: kube-system}\nspec: {podSelector: {}, policyTypes: [Ingress, Egress]}\n";
-        let found =
-            |script: String, more: &str| findings(&format!("\n//- a.sh\n{script}\n{policy}{more}"));
-        let apply = "kubectl apply -f np.yaml";
-        let closed = ["network-policy-blocks-metrics np.yaml:3"];
-        assert_eq!(found(format!("{apply}\n{HELM}"), ""), closed);
-        assert_eq!(found(format!("{HELM}\n{apply}"), ""), closed);
-        assert_eq!(found(format!("{HELM}\nif $A; then {apply}; fi"), ""), NOTHING);
-        assert_eq!(found(format!("helm upgrade -i a b/a\n{apply}"), ""), NOTHING);
-        // What runs something is judged where it lies.
-        let job = "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n";
-        assert_eq!(found(format!("{HELM}\n{apply}"), job), NOTHING);
-    }
-
-    #[test]
     fn what_is_added_to_a_variable_is_passed_too() {
         let helm = HELM.replace("--version 3.12.2", "");
         let array = "A=(--version 3.12.2)\nA+=(-f v.yaml --set replicas=1)\n";

@@ -231,7 +231,6 @@ impl Session<'_> {
                 environment.commands.extend(step.at);
             }
         }
-        self.take_beside(&open, &mut environment);
         if self.local.is_some() {
             // What is tried out there is installed elsewhere, too.
             self.reached = Reached::default();
@@ -278,45 +277,6 @@ impl Session<'_> {
         }
     }
 }
-
-impl Session<'_> {
-    /// Takes what was applied of the repository beside what these commands install, where it says something
-    /// about that and runs nothing: what installs something is judged where it lies.
-    fn take_beside(&mut self, open: &[CommandStep], environment: &mut Environment) {
-        let is_ours = environment.releases.iter().any(|it| it.family.is_some());
-        let files =
-            open.iter().filter(|it| is_ours && it.branch.is_empty()).flat_map(|it| {
-                match &it.doing {
-                    Doing::Files(files) => &files[..],
-                    _ => &[],
-                }
-            });
-        let files: BTreeSet<FileId> = files.copied().collect();
-        for file in files {
-            let roots = self.context.sources.documents(file, Dialect::Sigs).roots();
-            let objects = layout::objects(roots);
-            let objects: Vec<&Node> = objects.into_iter().collect();
-            if objects.iter().all(|it| BESIDE.contains(&it.object_kind())) {
-                let objects = objects.iter().map(|it| placeholders(self.context.sources, it));
-                environment.objects.extend(objects.map(Object::new));
-                self.reached.files.insert(file);
-            }
-        }
-    }
-}
-
-/// Kinds of objects that run nothing, and that may be about what does.
-const BESIDE: [&str; 9] = [
-    "NetworkPolicy",
-    "PodDisruptionBudget",
-    "PriorityClass",
-    "LimitRange",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "RoleBinding",
-    "ServiceAccount",
-    "Namespace",
-];
 
 /// `steps` in which each release stands once: what a later one may replace is unknown where they differ.
 fn joined(steps: Vec<CommandStep>) -> Vec<CommandStep> {
