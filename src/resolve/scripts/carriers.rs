@@ -164,14 +164,19 @@ impl CommandBlock {
                     _ => None,
                 });
                 let lines = texts.flat_map(str::lines);
-                let assigned = lines.filter_map(|it| it.trim_start().split_once('='));
-                let name = |it: &str| it.trim_start_matches("export ").to_owned();
-                names.extend(assigned.map(|(it, _)| name(it)));
+                // `NAME=value`, or `NAME<<EOF` above lines of it.
+                let assigned = lines.filter_map(|it| Some(it.split_at(it.find(['=', '<'])?).0));
+                let name = |it: &str| it.trim().trim_start_matches("export ").to_owned();
+                names.extend(assigned.map(name));
             }
         }
         names
     }
 }
+
+/// What pipelines call the directory in which something runs: GitHub, `CircleCI`, Azure, Task.
+const DIRECTORIES: [&str; 4] =
+    ["working-directory", "working_directory", "workingDirectory", "dir"];
 
 /// From how many files a shell may take variables.
 const MAX_SOURCED: usize = 50;
@@ -217,9 +222,10 @@ fn read_variables(
 /// Whether what a shell sources may be the repository's, such as a file that git ignores; what Python's
 /// `venv` has to be sourced sets no more than its own.
 fn is_of_repository(path: &ShellArgument) -> bool {
-    let is_elsewhere = path.raw.starts_with(['/', '~', '<'])
-        || path.raw.contains("HOME")
-        || path.raw.trim_end_matches('"').ends_with("/activate");
+    let raw = path.raw.trim_matches(['"', '\'']);
+    let is_elsewhere = raw.starts_with(['/', '~', '<'])
+        || ["$HOME/", "${HOME}/"].iter().any(|it| raw.starts_with(it))
+        || raw.ends_with("/activate");
     !is_elsewhere
 }
 
@@ -313,9 +319,10 @@ fn steps(
                 continue;
             }
             let chain = jobs::chain(root, &entry.value);
-            let defaults = ["defaults.run.working-directory", "working-directory", "dir"];
             let dir = [&entry.value, root].into_iter().find_map(|it| {
-                defaults.iter().find_map(|path| it.at(path)).filter(|it| it.as_str().is_some())
+                let by_default = it.at("defaults.run.working-directory");
+                let own = || DIRECTORIES.iter().find_map(|key| it.get(key));
+                by_default.or_else(own).filter(|it| it.as_str().is_some())
             });
             let place = CodePlace { sources, root, dir, condition: None, braces: taskfile };
             let own = jobs::variables(sources, root, &chain);
@@ -406,8 +413,8 @@ fn collect<'n>(key: &str, node: &'n Node, place: CodePlace<'n>, block: &mut Comm
     {
         block.local.get_or_insert_with(|| (tool, node.origin.clone()));
     }
-    let own = ["working-directory", "working_directory", "workingDirectory", "dir"];
-    let place = CodePlace { dir: own.iter().find_map(|it| node.get(it)).or(place.dir), ..place };
+    let place =
+        CodePlace { dir: DIRECTORIES.iter().find_map(|it| node.get(it)).or(place.dir), ..place };
     for item in node.items().iter().filter(|it| it.as_map().is_some()) {
         // What holds where nothing failed is no condition.
         let holds = |it: &&Node| {

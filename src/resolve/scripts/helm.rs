@@ -92,8 +92,11 @@ fn layers(options: &CommandLine) -> (ValueOptions<'_>, ValueOptions<'_>) {
     all.sort_by_key(|it| it.0);
     let wild = options.wild.as_ref().map_or(usize::MAX, |it| it.1);
     let before = all.iter().filter(|it| it.1 < wild).map(|it| it.0).max().unwrap_or(0);
-    let (sure, open): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|it| it.1 >= wild && it.0 >= before.max(SET));
+    let (sure, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| {
+        // Of a list, others may be among what nobody can tell.
+        let is_whole = !it.2.head.split('=').next().is_some_and(|key| key.contains('['));
+        it.1 >= wild && it.0 >= before.max(SET) && is_whole
+    });
     let named = |(layer, _, value): (usize, usize, _)| (LAYERS[layer], value);
     (open.into_iter().map(named).collect(), sure.into_iter().map(named).collect())
 }

@@ -67,6 +67,7 @@ pub(super) fn read(
         block_dir: None,
         texts: BTreeMap::new(),
         conditions: 0,
+        first: file,
         read: BTreeSet::from([file]),
     };
     reader.read(file);
@@ -79,6 +80,8 @@ pub(super) fn read(
 
 struct RecipeReader<'a> {
     sources: &'a Sources,
+    /// The file that is run: make looks for others from there, just from who names them.
+    first: FileId,
     variables: &'a mut ShellVariables,
     /// Whether it is just's, which fills in `{{ … }}`.
     braces: bool,
@@ -136,9 +139,16 @@ impl RecipeReader<'_> {
 
     /// Reads a line that is of no recipe.
     fn line(&mut self, file: FileId, start: usize, line: &str) {
+        // Blanks before a directive mean nothing to make, and a tab is of a recipe.
+        let (start, line) = match self.braces {
+            true => (start, line),
+            false => {
+                let inner = line.trim_start_matches(' ');
+                (start + line.len() - inner.len(), inner)
+            }
+        };
         let bare = line.trim_end();
-        let mut words = bare.split([' ', '(']);
-        match words.next() {
+        match bare.split([' ', '(', '\t']).next() {
             Some("ifeq" | "ifneq" | "ifdef" | "ifndef") => self.conditions += 1,
             Some("endif") => self.conditions = self.conditions.saturating_sub(1),
             Some(word) if INCLUDING.contains(&word) => {
@@ -146,8 +156,8 @@ impl RecipeReader<'_> {
             }
             _ => {}
         }
-        if let Some((before, value)) = bare.split_once("working-directory").filter(|_| self.braces)
-        {
+        let is_directory = |it: &(&str, &str)| self.braces && matches!(it.0.trim(), "set" | "[");
+        if let Some((before, value)) = bare.split_once("working-directory").filter(is_directory) {
             let from = start + bare.len() - value.trim_start_matches([' ', ':', '=']).len();
             let code = slice(self.sources, file, from..start + bare.trim_end_matches(']').len());
             match before.trim() {
@@ -192,6 +202,8 @@ impl RecipeReader<'_> {
         let literal = !value.ends_with('\\') && sign != "+=" && sign != "!=";
         let words = shell::words(&text);
         let word = match &*words {
+            // A shell takes quotes away that make leaves, and make what is behind a mark of comments.
+            [_] if !self.braces && value.contains(['"', '\'', '\\', '#']) => None,
             [word] if literal => Some(moved(word, usize::from(!self.braces), value)),
             [] if literal => Some(Word::default()),
             _ => None,
@@ -218,7 +230,8 @@ impl RecipeReader<'_> {
     /// Reads what is set in the files that `file` takes in by these `words`; what is not there may set
     /// anything (`Including Other Makefiles` of make's manual).
     fn include(&mut self, file: FileId, words: &str) {
-        let own = source::parent(&self.sources[file].path);
+        let from = if self.braces { file } else { self.first };
+        let own = source::parent(&self.sources[from].path);
         for word in shell::words(words) {
             let places = values::paths(own, &[own.to_owned(), String::new()], word.literal());
             let found = places.iter().find_map(|it| self.sources.find(it));
