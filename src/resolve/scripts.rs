@@ -890,11 +890,25 @@ mod tests {
             "$A -f v.yaml",
             "$A --set-json replicas=\\\"two\\\"",
             "$A --set replicas=two \"$@\"",
+            // What stands before it in the list.
+            "$A --set args[1]=--kubelet-insecure-tls",
             // `--set-string` is read after `--set`, wherever it stands.
             "--set-string replicas=1 $A --set replicas=two",
         ] {
             assert_eq!(found(unknown), [note], "{unknown}");
         }
+    }
+
+    #[test]
+    fn a_job_of_circleci_runs_in_its_directory() {
+        let found = |at: &str| {
+            findings(&format!(
+                "\n//- .circleci/config.yml\njobs:\n  up:\n    working_directory: {at}\n    steps:\n      - run: {HELM} -f v.yaml\n\
+                 //- sub/v.yaml\nreplicas: two\n//- v.yaml\nreplicas: 1\n"
+            ))
+        };
+        assert_eq!(found("sub"), ["wrong-value-type sub/v.yaml:1"]);
+        assert_eq!(found("."), NOTHING);
     }
 
     #[test]

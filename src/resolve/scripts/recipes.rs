@@ -311,6 +311,13 @@ mod tests {
     const UP: &str = "helm upgrade -i metrics-server metrics-server/metrics-server --version 3.12.2 -n kube-system";
 
     #[test]
+    fn make_looks_for_files_from_where_it_runs() {
+        let files = "//- b.mk\nR = two\n//- mk/a.mk\ninclude b.mk\n//- mk/b.mk\nR = 1\n";
+        let make = format!("\n//- Makefile\ninclude mk/a.mk\nup:\n\t{UP} --set replicas=$(R)\n");
+        assert_eq!(findings(&format!("{make}{files}")), ["wrong-value-type b.mk:1"]);
+    }
+
+    #[test]
     fn what_others_may_set_is_unknown() {
         let found = |set: &str, files: &str| {
             findings(&format!(
@@ -329,6 +336,11 @@ mod tests {
             "-include more.mk other.mk",
             "sinclude .env",
             "include $(ENV).mk",
+            "include\tmore.mk",
+            "ifdef A\n  include more.mk\nendif",
+            "ifdef A\n  R = 1\nendif",
+            "R = \"2\"",
+            "R = 2 # two",
         ] {
             assert_eq!(found(&format!("R = two\n{may}"), ""), [""; 0], "{may}");
             let added = found(&format!("R = t\n{may}\nR += wo"), "");
