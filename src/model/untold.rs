@@ -24,24 +24,26 @@ pub(super) fn untold(
     told: &[Problem],
 ) -> Vec<Problem> {
     let mut found: Vec<Problem> = Vec::new();
-    let by_others = Said::by(sources, told.iter());
-    let mut said = BTreeSet::new();
+    let mut said = Said::default();
+    said.add(sources, told);
+    let mut hidden = BTreeSet::new();
     for server in ours.0 {
-        let Some(problem) = arguments(server, &by_others) else { continue };
+        let Some(problem) = arguments(server, &said) else { continue };
         found.push(problem);
         // Whatever else hides flags, that they are hidden is said.
         let args = server.args.value().into_iter().flatten();
-        said.extend(args.filter_map(|it| it.unknown.as_deref()));
+        hidden.extend(args.filter_map(|it| it.unknown.as_deref()));
     }
-    found.extend(environment.releases.iter().filter_map(|it| values(it, &by_others)));
-    let mut by_others = Said::by(sources, told.iter().chain(&found));
-    by_others.causes.append(&mut said);
-    let settings = settings(ours, &by_others);
+    found.extend(environment.releases.iter().filter_map(|it| values(it, &said)));
+    said.add(sources, &found);
+    said.causes.append(&mut hidden);
+    let settings = settings(ours, &said);
     found.extend(settings);
     found
 }
 
 /// What is said already.
+#[derive(Default)]
 struct Said<'a> {
     /// Why something cannot be told.
     causes: BTreeSet<&'a str>,
@@ -52,18 +54,15 @@ struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    fn by(sources: &Sources, problems: impl Iterator<Item = &'a Problem>) -> Self {
-        let mut said =
-            Self { causes: BTreeSet::new(), places: BTreeSet::new(), templates: BTreeSet::new() };
-        for problem in problems.filter(|it| it.concerns) {
-            said.causes.extend([&*problem.message, problem.cause(), &*problem.subject]);
+    fn add(&mut self, sources: &Sources, problems: &'a [Problem]) {
+        for problem in problems.iter().filter(|it| it.concerns) {
+            self.causes.extend([&*problem.message, problem.cause(), &*problem.subject]);
             let Some(span) = problem.at.written_at() else { continue };
-            said.places.insert((span.file, span.start));
+            self.places.insert((span.file, span.start));
             if problem.kind == ProblemKind::Unresolved && reach::template(sources, span).is_some() {
-                said.templates.insert(span.file);
+                self.templates.insert(span.file);
             }
         }
-        said
     }
 
     /// Whether it is said why something at `at` cannot be told, which is `why`.

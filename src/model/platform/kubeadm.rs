@@ -223,7 +223,7 @@ fn alone(
         return;
     }
     let part = is_patch(path) || is_drop_in(path) || unbuilt(config).is_some();
-    if is_drop_in(path) && drop_ins.base(path).is_some() {
+    if is_drop_in(path) && drop_ins.base(home(path)).is_some() {
         return;
     }
     let mut layers = vec![config.clone()];
@@ -267,9 +267,9 @@ impl<'a> DropIns<'a> {
         found
     }
 
-    /// What the drop-in at `path` is over: the only one in the directory above.
-    fn base(&self, path: &str) -> Option<&'a str> {
-        match self.bases.get(home(path)).map_or(&[][..], Vec::as_slice) {
+    /// What drop-ins below `dir` are over: the only one in it.
+    fn base(&self, dir: &str) -> Option<&'a str> {
+        match self.bases.get(dir).map_or(&[][..], Vec::as_slice) {
             [only] => Some(only),
             _ => None,
         }
@@ -277,9 +277,9 @@ impl<'a> DropIns<'a> {
 
     /// Those over the base at `path`.
     fn over(&self, path: &str) -> Vec<Node> {
-        let is_over = |it: &&(&str, &Node)| self.base(it.0) == Some(path);
-        let all = self.all.get(source::parent(path)).into_iter().flatten();
-        all.filter(is_over).map(|it| it.1.clone()).collect()
+        let dir = source::parent(path);
+        let all = self.all.get(dir).filter(|_| self.base(dir) == Some(path));
+        all.into_iter().flatten().map(|it| it.1.clone()).collect()
     }
 }
 

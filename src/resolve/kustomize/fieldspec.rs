@@ -24,7 +24,7 @@ pub(super) struct FieldSpec {
     /// Separated by `/`.
     pub(super) path: String,
     /// The same in parts: it is gone along for each object.
-    pub(super) parts: Vec<String>,
+    parts: Vec<String>,
     /// Whether what is missing is made.
     pub(super) create: bool,
 }
@@ -96,6 +96,19 @@ impl FieldSpec {
         if !self.gvk.selects(text_at(object, "apiVersion"), text_at(object, "kind")) {
             return Ok(());
         }
+        self.visit_any(object, leaf, write)
+    }
+
+    /// [`FieldSpec::visit`], whatever the object's kind.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn visit_any(
+        &self,
+        object: &mut Node,
+        leaf: Option<LeafKind>,
+        write: &mut dyn FnMut(&mut Node) -> Outcome<()>,
+    ) -> Outcome<()> {
         let leaf = leaf.filter(|_| self.create);
         visit(object, &self.parts, leaf, write)
     }

@@ -52,13 +52,12 @@ pub(super) fn fix(layer: &mut Layer) {
             if !original.selected(&field.gvk) {
                 continue;
             }
-            let field = FieldSpec { gvk: Gvk::default(), ..(*field).clone() };
             if !field.any(&resource.node, &mut |node| candidates.mentioned(node)) {
                 continue;
             }
-            let referrer = Referrer::new(resource, &reference.target, &field, &candidates);
+            let referrer = Referrer::new(resource, &reference.target, field, &candidates);
             let mut write = |node: &mut Node| referrer.set(node);
-            resource.attempt(|it| field.visit(&mut it.node, None, &mut write));
+            resource.attempt(|it| field.visit_any(&mut it.node, None, &mut write));
         }
     }
 }

@@ -65,20 +65,24 @@ pub(super) fn collect(layer: &mut Layer, entries: &[Node]) {
 
 /// Adds variables, each of which should be new.
 pub(super) fn join(layer: &mut Layer, more: &[Var]) {
+    if more.is_empty() {
+        return;
+    }
     let all = layer.variables.iter();
-    let mut places: BTreeMap<String, Origin> =
-        all.map(|it| (it.name.clone(), it.at.clone())).collect();
+    let mut known: BTreeMap<&str, &Origin> = all.map(|it| (&*it.name, &it.at)).collect();
+    let (mut new, mut twice) = (Vec::new(), Vec::new());
     for variable in more {
-        if let Some(first) = places.get(&variable.name) {
+        if let Some(first) = known.get(&*variable.name) {
             let message = format!("the variable {} is defined twice", variable.name);
             let problem = refusal_of("twice", &variable.at, message);
-            let problem = problem.also(first, "first here");
-            layer.tell([problem]);
+            twice.push(problem.also(first, "first here"));
             continue;
         }
-        places.insert(variable.name.clone(), variable.at.clone());
-        layer.variables.push(variable.clone());
+        known.insert(&variable.name, &variable.at);
+        new.push(variable.clone());
     }
+    layer.variables.extend(new);
+    layer.tell(twice);
 }
 
 /// Replaces every `$(NAME)` in the fields where kustomize looks for them.

@@ -94,7 +94,7 @@ pub(super) fn read(
     let path = &*sources[file].path;
     let mut variables = ShellVariables::default();
     let name = source::file_name(path);
-    let blocks = match source::extension(name) {
+    let mut blocks = match source::extension(name) {
         "jsonnet" | "libsonnet" => Vec::new(),
         _ if name == "Jenkinsfile" => strings(sources, file),
         _ if name == "Tiltfile" || name == "Vagrantfile" => Vec::new(),
@@ -113,7 +113,6 @@ pub(super) fn read(
         _ => Vec::new(),
     };
     let variables = variables.around();
-    let mut blocks = blocks;
     let mut left = MAX_SOURCED_TEXT;
     for block in &mut blocks {
         let handed = block.handed();

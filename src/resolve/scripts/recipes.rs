@@ -140,14 +140,9 @@ impl RecipeReader<'_> {
     /// Reads a line that is of no recipe.
     fn line(&mut self, file: FileId, start: usize, line: &str) {
         // Blanks before a directive mean nothing to make, and a tab is of a recipe.
-        let (start, line) = match self.braces {
-            true => (start, line),
-            false => {
-                let inner = line.trim_start_matches(' ');
-                (start + line.len() - inner.len(), inner)
-            }
-        };
-        let bare = line.trim_end();
+        let inner = if self.braces { line } else { line.trim_start_matches(' ') };
+        let start = start + line.len() - inner.len();
+        let bare = inner.trim_end();
         match bare.split([' ', '(', '\t']).next() {
             Some("ifeq" | "ifneq" | "ifdef" | "ifndef") => self.conditions += 1,
             Some("endif") => self.conditions = self.conditions.saturating_sub(1),
@@ -160,11 +155,8 @@ impl RecipeReader<'_> {
         if let Some((before, value)) = bare.split_once("working-directory").filter(is_directory) {
             let from = start + bare.len() - value.trim_start_matches([' ', ':', '=']).len();
             let code = slice(self.sources, file, from..start + bare.trim_end_matches(']').len());
-            match before.trim() {
-                "set" => self.dir = Some(code),
-                "[" => self.next_dir = Some(code),
-                _ => {}
-            }
+            let place = if before.trim() == "set" { &mut self.dir } else { &mut self.next_dir };
+            *place = Some(code);
         } else if let Some(found) = ASSIGNED.as_ref().and_then(|it| it.captures(bare)) {
             let [name, sign, value] = [1, 2, 3].map(|it| found.get(it));
             let (Some(name), Some(sign), Some(value)) = (name, sign, value) else { return };
